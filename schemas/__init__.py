@@ -1,0 +1,1 @@
+"""The wire and the words: typed messages, canonical encoding, the business domain, test vectors."""

@@ -1,0 +1,269 @@
+"""The closed list of problem types (RFC 9457): everything the service can answer that is not a success.
+
+A problem's `type` is TYPE_PREFIX followed by its slug. Titles and advice are in English and Chinese; a refusal says what to do
+next and nothing about anybody else's business: an unknown document and one that is not the caller's get the same answer, and a
+headroom proof against an old state the same as a false one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import Field
+
+from schemas.wire import Message
+
+TYPE_PREFIX = "urn:tradeveil:problem:"
+CONTENT_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True)
+class ProblemType:
+    """One entry of the list: stable slug, HTTP status, title and advice in both languages."""
+
+    slug: str
+    status: int
+    title: str
+    title_zh: str
+    advice: str
+    advice_zh: str
+
+    @property
+    def uri(self) -> str:
+        return TYPE_PREFIX + self.slug
+
+
+class LineProblem(Message):
+    """What is wrong with one line of a request. `line` counts from 0."""
+
+    line: int = Field(ge=0)
+    type: str
+    code: str
+    detail: str
+
+
+class FieldProblem(Message):
+    """What is wrong with one field of a malformed request. `path` is a JSON pointer."""
+
+    path: str
+    detail: str
+
+
+class Problem(Message):
+    """The body of every answer that is not a success."""
+
+    type: str
+    title: str
+    title_zh: str
+    status: int
+    detail: str
+    detail_zh: str
+    lines: list[LineProblem] = Field(default_factory=list)
+    fields: list[FieldProblem] = Field(default_factory=list)
+
+
+def _p(slug: str, status: int, title: str, title_zh: str, advice: str, advice_zh: str) -> ProblemType:
+    return ProblemType(slug, status, title, title_zh, advice, advice_zh)
+
+
+MALFORMED = _p(
+    "malformed-request",
+    400,
+    "The request is malformed",
+    "请求格式有误",
+    "Mend the named fields and send again; the schema is at /openapi.json.",
+    "请修正所列字段后重新提交；格式说明见 /openapi.json。",
+)
+TOO_LARGE = _p(
+    "request-too-large",
+    413,
+    "The request is too large",
+    "请求过大",
+    "Split it into several requests.",
+    "请拆分为多个请求。",
+)
+UNSUPPORTED_MEDIA = _p(
+    "unsupported-media-type",
+    415,
+    "The request is not JSON",
+    "请求不是 JSON",
+    "Send a body with Content-Type: application/json.",
+    "请以 Content-Type: application/json 提交。",
+)
+KEY_MISSING = _p(
+    "idempotency-key-missing",
+    400,
+    "No Idempotency-Key",
+    "缺少幂等键",
+    "Send an Idempotency-Key header of 16 to 64 characters A-Z a-z 0-9 - _, fresh for every new request.",
+    "请在请求头 Idempotency-Key 中提供 16 至 64 个字符（A-Z a-z 0-9 - _），每个新请求用新键。",
+)
+KEY_REUSED = _p(
+    "idempotency-key-reused",
+    422,
+    "This Idempotency-Key was used for another request",
+    "该幂等键已用于另一请求",
+    "Use a fresh key for a new request; resend the very same bytes to repeat the old one.",
+    "新请求请用新键；重发旧请求请原样提交。",
+)
+IN_FLIGHT = _p(
+    "request-in-flight",
+    409,
+    "The same request is being worked on",
+    "相同请求正在处理",
+    "Wait a second and send the same request again.",
+    "请稍候片刻后原样重发。",
+)
+UNAUTHORISED = _p(
+    "unauthorised",
+    401,
+    "This needs a token",
+    "需要访问令牌",
+    "Send Authorization: Bearer with the token that the operator gave you.",
+    "请在 Authorization: Bearer 中提供运营方发放的令牌。",
+)
+NOT_FOUND = _p(
+    "not-found",
+    404,
+    "There is nothing at this address",
+    "该地址不存在",
+    "See /openapi.json for the addresses there are.",
+    "可用地址见 /openapi.json。",
+)
+METHOD_NOT_ALLOWED = _p(
+    "method-not-allowed",
+    405,
+    "This address does not take this method",
+    "该地址不支持此方法",
+    "See /openapi.json for the methods it takes.",
+    "可用方法见 /openapi.json。",
+)
+DOCUMENT_UNKNOWN = _p(
+    "document-unknown",
+    404,
+    "No such document for you",
+    "没有您可用的该单证",
+    "Check the document's id with its owner. The answer is the same for a document that is not yours.",
+    "请与单证所有人核对编号。不属于您的单证，答复相同。",
+)
+DRAW_UNKNOWN = _p(
+    "draw-unknown",
+    404,
+    "No such draw",
+    "没有该笔登记",
+    "Check the draw's id in your own records.",
+    "请核对本行记录中的登记编号。",
+)
+DRAW_CLOSED = _p(
+    "draw-closed",
+    409,
+    "The draw is closed",
+    "该笔登记已结清",
+    "Nothing more can be done on it; start a new financing.",
+    "不能再作变更；如需融资请另行申请。",
+)
+ALREADY_EXISTS = _p(
+    "already-exists",
+    409,
+    "This id is taken",
+    "该编号已被使用",
+    "Draw a fresh random id and make the proofs again.",
+    "请重新生成随机编号并重新出具证明。",
+)
+REGISTRATION_REFUSED = _p(
+    "registration-refused",
+    422,
+    "The document cannot be registered",
+    "单证无法登记",
+    "Fetch the parameters again and check kind, attester and key epoch.",
+    "请重新获取参数，并核对单证种类、签发方和密钥期次。",
+)
+PROOF_INVALID = _p(
+    "proof-invalid",
+    422,
+    "A proof does not hold",
+    "证明不成立",
+    "Make the proof again from the present parameters and your own records; nothing was written.",
+    "请依据最新参数和本方记录重新出具证明；本次未写入任何内容。",
+)
+HEADROOM_NOT_PROVEN = _p(
+    "headroom-not-proven",
+    409,
+    "The headroom is not proven for the document's present state",
+    "未能证明单证当前余额足够",
+    "Ask the owner for a fresh headroom proof; nothing was written.",
+    "请向单证所有人索取新的余额证明；本次未写入任何内容。",
+)
+CONSENT_INVALID = _p(
+    "consent-invalid",
+    422,
+    "The owner's consent does not cover this draw",
+    "所有人的授权不适用于本次登记",
+    "A consent is for one document, one bank, one amount and one time; ask the owner for the right one.",
+    "授权仅对特定单证、银行、金额和期限有效；请向所有人索取相应授权。",
+)
+CONSENT_USED = _p(
+    "consent-used",
+    409,
+    "The owner's consent was already used",
+    "该授权已被使用",
+    "A consent is for one draw; ask the owner for a new one.",
+    "一次授权仅限一笔登记；请向所有人索取新的授权。",
+)
+EXPIRED = _p(
+    "expired",
+    422,
+    "The draft or request has expired",
+    "草案或请求已过期",
+    "Check your clock, then start again from a new application.",
+    "请检查系统时间，并重新发起申请。",
+)
+DOCUMENT_REPEATED = _p(
+    "document-repeated",
+    422,
+    "A document stands twice in one financing",
+    "同一笔融资中单证重复",
+    "Draw once on each document of a financing.",
+    "同一笔融资中，每份单证只能登记一次。",
+)
+INTERNAL = _p(
+    "internal-error",
+    500,
+    "The service failed",
+    "服务内部错误",
+    "Nothing was written. Send the same request again; if it fails again, tell the operator the time.",
+    "本次未写入任何内容。请原样重发；如仍失败，请将时间告知运营方。",
+)
+UNAVAILABLE = _p(
+    "unavailable",
+    503,
+    "The service cannot work right now",
+    "服务暂不可用",
+    "Send the same request again after the time in Retry-After.",
+    "请在 Retry-After 所示时间后原样重发。",
+)
+
+ALL: tuple[ProblemType, ...] = (
+    MALFORMED,
+    TOO_LARGE,
+    UNSUPPORTED_MEDIA,
+    KEY_MISSING,
+    KEY_REUSED,
+    IN_FLIGHT,
+    UNAUTHORISED,
+    NOT_FOUND,
+    METHOD_NOT_ALLOWED,
+    DOCUMENT_UNKNOWN,
+    DRAW_UNKNOWN,
+    DRAW_CLOSED,
+    ALREADY_EXISTS,
+    REGISTRATION_REFUSED,
+    PROOF_INVALID,
+    HEADROOM_NOT_PROVEN,
+    CONSENT_INVALID,
+    CONSENT_USED,
+    EXPIRED,
+    DOCUMENT_REPEATED,
+    INTERNAL,
+    UNAVAILABLE,
+)

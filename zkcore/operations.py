@@ -1,0 +1,158 @@
+"""The public data of every operation: what travels to the service, is stored, logged and audited. No secrets, no state.
+
+Each operation knows its payload digest: 32 bytes over those of its public fields that its statements do not contain, so that
+a memo, an expiry or a draw key cannot be exchanged under a proof.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from zkcore.commitments import HandledCommitment
+from zkcore.errors import LengthError
+from zkcore.group import Element
+from zkcore.transcript import LABEL_PAYLOAD, digest, text
+
+RELEASED = "released"
+REPAID_OWN_FUNDS = "repaid-own-funds"
+REPAID_PROCEEDS = "repaid-proceeds"
+WRITTEN_OFF = "written-off"
+REASONS = (RELEASED, REPAID_OWN_FUNDS, REPAID_PROCEEDS, WRITTEN_OFF)
+"""Why an outstanding amount is reduced. The kind's policy says which of them give headroom back."""
+
+MEMO_SIZE = 1584
+"""Bytes of a sealed memo, whatever it says: 1,536 of padded content and 48 of the sealed box."""
+EXPIRES_MAXIMUM = (1 << 48) - 1
+"""Times are unix seconds below 2**48."""
+
+OWNER = "owner"
+REGULATOR = "regulator"
+
+
+def _u64(value: int) -> bytes:
+    return value.to_bytes(8, "little")
+
+
+@dataclass(frozen=True)
+class Memos:
+    """Two sealed boxes, opaque to everybody but their reader (zkcore.secret.memos). MEMO_SIZE bytes each."""
+
+    owner: bytes
+    regulator: bytes
+
+    def __post_init__(self) -> None:
+        if len(self.owner) != MEMO_SIZE or len(self.regulator) != MEMO_SIZE:
+            raise LengthError(f"a memo is {MEMO_SIZE} bytes")
+
+    def parts(self) -> list[bytes]:
+        return [self.owner, self.regulator]
+
+
+@dataclass(frozen=True)
+class Register:
+    """The attester registers a document: its limit, committed, and the owner's blinded key for this document."""
+
+    document: bytes
+    kind: str
+    currency: str
+    epoch: int
+    attester: Element
+    owner: Element
+    limit: HandledCommitment
+    memos: Memos
+    proof: bytes
+    range_proof: bytes
+
+    def payload(self) -> bytes:
+        return digest(LABEL_PAYLOAD, [b"register", text(self.kind), *self.memos.parts()])
+
+
+@dataclass(frozen=True)
+class Consent:
+    """The owner's consent beforehand: to this bank (the draw's key) and this amount (committed), until the draw expires."""
+
+    application: bytes
+    asked: Element
+    proof: bytes
+
+
+def consent_payload(application: bytes, key: Element, asked: Element, expires: int) -> bytes:
+    """What a consent binds besides the document: application id (32 bytes), draw key, committed amount, expiry (unix seconds)."""
+    return digest(LABEL_PAYLOAD, [b"consent", application, key.encode(), asked.encode(), _u64(expires)])
+
+
+@dataclass(frozen=True)
+class Draft:
+    """The bank's part of a draw: a committed amount on a document, under a key of its own. `expires` in unix seconds."""
+
+    document: bytes
+    draw: bytes
+    key: Element
+    amount: HandledCommitment
+    expires: int
+    consent: Consent | None
+    memos: Memos
+    proof: bytes
+
+    def payload(self) -> bytes:
+        consent = b"" if self.consent is None else self.consent.application + self.consent.asked.encode()
+        parts = [b"draw", self.key.encode(), self.amount.encode(), _u64(self.expires), consent]
+        return digest(LABEL_PAYLOAD, [*parts, *self.memos.parts()])
+
+
+@dataclass(frozen=True)
+class Headroom:
+    """The owner's (or the regulator's) part of a draw: what is left is not negative. It is the owner's authorisation too."""
+
+    prover: str
+    left: Element
+    proof: bytes
+    range_proof: bytes
+
+
+@dataclass(frozen=True)
+class Draw:
+    """A whole draw, as verify-and-commit takes it."""
+
+    draft: Draft
+    headroom: Headroom
+
+
+@dataclass(frozen=True)
+class Reduce:
+    """The bank reduces what is outstanding on a draw."""
+
+    draw: bytes
+    amount: HandledCommitment
+    reason: str
+    memos: Memos
+    proof: bytes
+    range_proof: bytes
+
+    def payload(self) -> bytes:
+        return digest(LABEL_PAYLOAD, [b"reduce", text(self.reason), *self.memos.parts()])
+
+
+@dataclass(frozen=True)
+class Close:
+    """The bank closes a draw on which nothing is outstanding."""
+
+    draw: bytes
+    proof: bytes
+
+    def payload(self) -> bytes:
+        return digest(LABEL_PAYLOAD, [b"close"])
+
+
+@dataclass(frozen=True)
+class View:
+    """A reader asks for a document's private state. `nonce` 16 fresh bytes, `issued` unix seconds."""
+
+    document: bytes
+    reader: str
+    nonce: bytes
+    issued: int
+    proof: bytes
+
+    def payload(self) -> bytes:
+        return digest(LABEL_PAYLOAD, [b"view", text(self.reader), self.nonce, _u64(self.issued)])
