@@ -50,7 +50,7 @@ def load(name: str | None = None) -> Suite:
 
     Raises EngineError when the engine is unknown, missing, stale or fails its self-test.
     """
-    name = name or os.environ.get(ENVIRONMENT_VARIABLE) or next(iter(available()), None)
+    name = name or os.environ.get(ENVIRONMENT_VARIABLE) or next(filter(_present, _OPENERS), None)
     if name is None:
         raise EngineError(f"no engine is installed: install {' or '.join(_PACKAGES.values())}")
     if name not in _OPENERS:

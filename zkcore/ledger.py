@@ -18,7 +18,7 @@ from zkcore import statements
 from zkcore.amounts import MAXIMUM
 from zkcore.commitments import HandledCommitment
 from zkcore.context import ABSENT, NO_CURRENCY, Context
-from zkcore.errors import EncodingError, KeyRejected, StateError
+from zkcore.errors import EncodingError, IdentityError, KeyRejected, StateError
 from zkcore.group import Element
 from zkcore.operations import OWNER, REASONS, REGULATOR, Close, Consent, Draft, Draw, Headroom, Reduce, Register, View, consent_payload
 from zkcore.statements import RangeStatement, Statement
@@ -95,6 +95,17 @@ class DocumentFacts:
 def facts(document: DocumentState) -> DocumentFacts:
     """The facts of a document that the verifier knows."""
     return DocumentFacts(document.document, document.currency, document.epoch, document.owner)
+
+
+def _checked(balance: HandledCommitment) -> HandledCommitment:
+    """A balance that an operation leaves behind, which must have an encoding.
+
+    Whoever knows every blinding behind a balance can choose one that cancels them. The balance would then stand unblinded and
+    could be neither stored nor stated. Raises IdentityError.
+    """
+    if any(element.is_identity for element in (balance.commitment, balance.owner, balance.regulator)):
+        raise IdentityError("the balance left would stand without a blinding; commit again with a fresh one")
+    return balance
 
 
 def reader_key(parameters: Parameters, document: DocumentState, reader: str) -> Element:
@@ -332,11 +343,16 @@ def headroom_values(suite: Suite, draft: Draft, left: Element) -> list[Element]:
 def check_headroom(
     suite: Suite, parameters: Parameters, document: DocumentState, draft: Draft, headroom: Headroom, label: str = "draw"
 ) -> list[Claim]:
-    """What the owner's or the regulator's part must prove against the document's present state."""
+    """What the owner's or the regulator's part must prove against the document's present state.
+
+    Raises StateError, and IdentityError when the draw's blinding cancels the residual's: that depends on the residual, so a
+    caller answers it as it answers a false headroom proof.
+    """
     if (headroom.prover == REGULATOR) != (draft.consent is not None):
         raise StateError("a headroom proof by the regulator needs the owner's consent; one by the owner is itself the consent")
     if document.draws >= MAXIMUM_DRAWS:
         raise StateError("this document has carried as many draws as a document can")
+    _checked(document.residual - draft.amount)
     sigma, bound = headroom_statement(headroom.prover), statements.HEADROOM_RANGE
     elements = headroom_elements(parameters, document, draft, headroom.prover, headroom.left)
     return [
@@ -370,11 +386,11 @@ def check_draw(
 
 
 def drawn(document: DocumentState, operation: Draw, leaf: bytes) -> tuple[DocumentState, DrawState]:
-    """The document after the draw, and the new draw."""
+    """The document after the draw, and the new draw. Raises IdentityError where check_headroom does."""
     draft = operation.draft
     after = replace(
         document,
-        residual=document.residual - draft.amount,
+        residual=_checked(document.residual - draft.amount),
         head=digest(LABEL_HEAD, [b"draw", document.head, leaf]),
         draws=document.draws + 1,
     )
@@ -423,6 +439,12 @@ def check_open(draw: DrawState) -> None:
         raise StateError("the draw is closed")
 
 
+def _check_draw_of(document: DocumentFacts, draw: DrawState, named: bytes) -> None:
+    check_open(draw)
+    if named != draw.draw or draw.document != document.document:
+        raise StateError("the operation is for another draw, or the draw is on another document")
+
+
 def check_reduce(
     suite: Suite,
     parameters: Parameters,
@@ -431,10 +453,15 @@ def check_reduce(
     operation: Reduce,
     label: str = "reduce",
 ) -> list[Claim]:
-    """Raises StateError for a closed draw; EncodingError for an unknown reason; the returned claims must all verify."""
-    check_open(draw)
+    """The returned claims must all verify.
+
+    Raises StateError for a closed or another draw, EncodingError for an unknown reason, IdentityError when the blinding of the
+    reduction cancels that of what is outstanding.
+    """
+    _check_draw_of(document, draw, operation.draw)
     if operation.reason not in REASONS:
         raise EncodingError(f"a reason is one of {', '.join(REASONS)}")
+    _checked(draw.outstanding - operation.amount)
     sigma, bound = statements.REDUCE, statements.REDUCE_RANGE
     elements = reduce_elements(parameters, document, draw, operation.amount)
     values = reduce_values(suite, draw, operation.amount)
@@ -449,16 +476,19 @@ def check_reduce(
 def reduced(
     parameters: Parameters, document: DocumentState, draw: DrawState, operation: Reduce, leaf: bytes
 ) -> tuple[DocumentState, DrawState]:
-    """The document (changed only where the kind's policy gives headroom back) and the draw after the reduction."""
+    """The document (changed only where the kind's policy gives headroom back) and the draw after the reduction.
+
+    Raises IdentityError where check_reduce does, and when the blinding of the reduction cancels the residual's.
+    """
     after = replace(
         draw,
-        outstanding=draw.outstanding - operation.amount,
+        outstanding=_checked(draw.outstanding - operation.amount),
         head=digest(LABEL_DRAW_HEAD, [b"reduce", draw.head, leaf]),
     )
     if operation.reason not in parameters.kinds[document.kind].restores:
         return document, after
     head = digest(LABEL_HEAD, [b"reduce", document.head, leaf])
-    return replace(document, residual=document.residual + operation.amount, head=head), after
+    return replace(document, residual=_checked(document.residual + operation.amount), head=head), after
 
 
 def close_context(parameters: Parameters, document: DocumentFacts, draw: DrawState, operation: Close) -> Context:
@@ -479,8 +509,8 @@ def check_close(
     operation: Close,
     label: str = "close",
 ) -> list[Claim]:
-    """Raises StateError for a closed draw; the returned claim must verify."""
-    check_open(draw)
+    """Raises StateError for a closed or another draw; the returned claim must verify."""
+    _check_draw_of(document, draw, operation.draw)
     context = close_context(parameters, document, draw, operation)
     return [_sigma(suite, f"{label}.proof", statements.CLOSE, context, close_elements(draw), operation.proof)]
 
@@ -502,7 +532,9 @@ def view_context(parameters: Parameters, document: DocumentFacts, operation: Vie
 
 
 def check_view(suite: Suite, parameters: Parameters, document: DocumentState, operation: View, label: str = "view") -> list[Claim]:
-    """The caller knows the owner's or the regulator's key."""
+    """The caller knows the owner's or the regulator's key. Raises StateError for another document, EncodingError for a reader."""
+    if operation.document != document.document:
+        raise StateError("the view is of another document")
     key = reader_key(parameters, document, operation.reader)
     context = view_context(parameters, facts(document), operation)
     return [_sigma(suite, label, statements.VIEW, context, {"P": key}, operation.proof)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from zkcore.commitments import HandledCommitment
-from zkcore.errors import LengthError
+from zkcore.errors import EncodingError, LengthError
 from zkcore.group import Element
 from zkcore.transcript import LABEL_PAYLOAD, digest, text
 
@@ -29,8 +29,11 @@ OWNER = "owner"
 REGULATOR = "regulator"
 
 
-def _u64(value: int) -> bytes:
-    return value.to_bytes(8, "little")
+def _time(seconds: int) -> bytes:
+    """8 bytes, little-endian. Raises EncodingError for a time that is not one."""
+    if not 0 <= seconds <= EXPIRES_MAXIMUM:
+        raise EncodingError("a time is unix seconds below 2**48")
+    return seconds.to_bytes(8, "little")
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ class Consent:
 
 def consent_payload(application: bytes, key: Element, asked: Element, expires: int) -> bytes:
     """What a consent binds besides the document: application id (32 bytes), draw key, committed amount, expiry (unix seconds)."""
-    return digest(LABEL_PAYLOAD, [b"consent", application, key.encode(), asked.encode(), _u64(expires)])
+    return digest(LABEL_PAYLOAD, [b"consent", application, key.encode(), asked.encode(), _time(expires)])
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ class Draft:
 
     def payload(self) -> bytes:
         consent = b"" if self.consent is None else self.consent.application + self.consent.asked.encode()
-        parts = [b"draw", self.key.encode(), self.amount.encode(), _u64(self.expires), consent]
+        parts = [b"draw", self.key.encode(), self.amount.encode(), _time(self.expires), consent]
         return digest(LABEL_PAYLOAD, [*parts, *self.memos.parts()])
 
 
@@ -155,4 +158,4 @@ class View:
     proof: bytes
 
     def payload(self) -> bytes:
-        return digest(LABEL_PAYLOAD, [b"view", text(self.reader), self.nonce, _u64(self.issued)])
+        return digest(LABEL_PAYLOAD, [b"view", text(self.reader), self.nonce, _time(self.issued)])

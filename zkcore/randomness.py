@@ -13,6 +13,7 @@ from zkcore.group import Group
 from zkcore.transcript import DuplexSponge, decode_uint, derive_session_id
 
 _EXTRA = 16
+_BLOCK = 1 << 14
 
 
 class Randomness(Protocol):
@@ -38,9 +39,14 @@ class SeededRandomness:
 
     def __init__(self, seed: bytes) -> None:
         self._sponge = DuplexSponge(derive_session_id(b"TRADEVEIL-TEST-RANDOMNESS" + seed))
+        self._unread = b""
 
     def read(self, size: int) -> bytes:
-        return self._sponge.squeeze(size)
+        if len(self._unread) < size:
+            # Each squeeze computes the stream from its beginning, so it is asked for seldom and for much.
+            self._unread += self._sponge.squeeze(size + _BLOCK)
+        data, self._unread = self._unread[:size], self._unread[size:]
+        return data
 
     def __repr__(self) -> str:
         return "SeededRandomness(test only)"

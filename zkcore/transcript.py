@@ -120,7 +120,7 @@ def frame(parts: Iterable[bytes]) -> bytes:
     return b"".join(serialize_varlen(part) for part in parts)
 
 
-def text(value: str) -> bytes:
+def text(value: object) -> bytes:
     """ASCII bytes of a protocol string. Raises EncodingError for anything else: no str() of an object ever reaches a hash."""
     if not isinstance(value, str) or not value.isascii() or not value.isprintable():
         raise EncodingError("a protocol string is printable ASCII")

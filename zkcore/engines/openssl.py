@@ -37,13 +37,18 @@ _CHUNK = 512
 
 @final
 class OpenSSLElement:
-    """An EC_POINT that nobody changes. Its `repr` names the group only, since an element may be secret."""
+    """An EC_POINT that nobody changes. Its `repr` names the group only, since an element may be secret.
 
-    __slots__ = ("_group", "_point")
+    The encoding is kept once it is known: transcripts absorb the same element many times, and OpenSSL inverts a coordinate for
+    each encoding.
+    """
 
-    def __init__(self, group: OpenSSLGroup, point: Any) -> None:
+    __slots__ = ("_encoded", "_group", "_point")
+
+    def __init__(self, group: OpenSSLGroup, point: Any, encoded: bytes | None = None) -> None:
         self._group = group
         self._point = point
+        self._encoded = encoded
 
     def __add__(self, other: OpenSSLElement) -> OpenSSLElement:
         group, result = self._group, self._group._new_point()
@@ -86,10 +91,12 @@ class OpenSSLElement:
 
     def _octets(self) -> bytes:
         """SEC1 as OpenSSL writes it: 33 bytes, or the single byte 00 for the identity."""
-        form, buffer = _C.POINT_CONVERSION_COMPRESSED, _FFI.new("unsigned char[]", ELEMENT_SIZE)
-        size = _C.EC_POINT_point2oct(self._group._curve, self._point, form, buffer, ELEMENT_SIZE, get_ctx().bnctx)
-        _require(size in (1, ELEMENT_SIZE))
-        return bytes(_FFI.buffer(buffer, size))
+        if self._encoded is None:
+            form, buffer = _C.POINT_CONVERSION_COMPRESSED, _FFI.new("unsigned char[]", ELEMENT_SIZE)
+            size = _C.EC_POINT_point2oct(self._group._curve, self._point, form, buffer, ELEMENT_SIZE, get_ctx().bnctx)
+            _require(size in (1, ELEMENT_SIZE))
+            self._encoded = bytes(_FFI.buffer(buffer, size))
+        return self._encoded
 
 
 @final
@@ -120,7 +127,7 @@ class OpenSSLGroup(Group):
     def from_affine(self, x: int, y: int) -> OpenSSLElement:
         if not (0 <= x < self.p and 0 <= y < self.p):
             raise PointError("a coordinate is not in [0, p)")
-        return self._parse(b"\x04" + x.to_bytes(32, "big") + y.to_bytes(32, "big"))
+        return OpenSSLElement(self, self._parse(b"\x04" + x.to_bytes(32, "big") + y.to_bytes(32, "big")))
 
     def decode(self, data: bytes) -> OpenSSLElement:
         if len(data) != ELEMENT_SIZE:
@@ -129,7 +136,8 @@ class OpenSSLGroup(Group):
             raise PointError("an element starts with the byte 02 or 03")
         if int.from_bytes(data[1:], "big") >= self.p:
             raise PointError("the x coordinate is not below the field prime")
-        return self._parse(bytes(data))
+        encoded = bytes(data)
+        return OpenSSLElement(self, self._parse(encoded), encoded)
 
     def mul(self, scalar: int, element: Element) -> OpenSSLElement:
         # A call with one point and no multiple of the generator is what makes OpenSSL take its ladder.
@@ -157,12 +165,12 @@ class OpenSSLGroup(Group):
             raise EngineError("an element of another group or engine; decode its encoding with this group first")
         return element._point
 
-    def _parse(self, octets: bytes) -> OpenSSLElement:
+    def _parse(self, octets: bytes) -> Any:
         result = self._new_point()
         if _C.EC_POINT_oct2point(self._curve, result, octets, len(octets), get_ctx().bnctx) != 1:
             _forget_errors()
             raise PointError("not a point of the curve")
-        return OpenSSLElement(self, result)
+        return result
 
 
 _groups: dict[int, OpenSSLGroup] = {}

@@ -47,15 +47,15 @@ class ViewSecret:
     @classmethod
     def derive(cls, suite: Suite, seed: bytes) -> ViewSecret:
         """The view key of a seed: the same seed gives the same key on every machine."""
-        return cls(_nonzero(_derive_scalar(suite, b"view-key", seed)))
+        return cls(_nonzero(suite, _derive_scalar(suite, b"view-key", seed)))
 
     def public(self, suite: Suite) -> Element:
         """P = s^-1 * H."""
-        return suite.group.mul(pow(_nonzero(self.scalar), -1, suite.group.order), suite.H)
+        return suite.group.mul(pow(_nonzero(suite, self.scalar), -1, suite.group.order), suite.H)
 
     def blinded(self, suite: Suite, blinding: int) -> ViewSecret:
         """s' = s*t, the key of one document whose public key is t^-1 * P."""
-        return ViewSecret(self.scalar * _nonzero(blinding) % suite.group.order)
+        return ViewSecret(self.scalar * _nonzero(suite, blinding) % suite.group.order)
 
     def prove_possession(self, suite: Suite, origin: str, holder: str, randomness: Randomness) -> bytes:
         """65 bytes, bound to the log and to the holder's name."""
@@ -79,11 +79,11 @@ class SigningSecret:
 
     def public(self, suite: Suite) -> Element:
         """K = k * G."""
-        return suite.group.mul(_nonzero(self.scalar), suite.G)
+        return suite.group.mul(_nonzero(suite, self.scalar), suite.G)
 
     def shifted(self, suite: Suite, shift: int) -> SigningSecret:
         """k + t, the key of one draw whose public key is K + t*G: only the bank can use it, nobody can tell whose it is."""
-        return SigningSecret(_nonzero((self.scalar + shift) % suite.group.order))
+        return SigningSecret(_nonzero(suite, self.scalar + shift))
 
     def prove_possession(self, suite: Suite, origin: str, holder: str, randomness: Randomness) -> bytes:
         """65 bytes, bound to the log and to the holder's name."""
@@ -95,17 +95,19 @@ class SigningSecret:
         return "SigningSecret(32 bytes, hidden)"
 
 
-def _nonzero(scalar: int) -> int:
-    if scalar == 0:
+def _nonzero(suite: Suite, scalar: int) -> int:
+    """The scalar, reduced. Raises ScalarError for a multiple of the order, which has no inverse and gives the identity."""
+    reduced = scalar % suite.group.order
+    if reduced == 0:
         raise ScalarError("a key or blinding of zero is not one; draw another")
-    return scalar
+    return reduced
 
 
 def blind_view_key(suite: Suite, public: Element, blinding: int) -> Element:
     """t^-1 * P: the owner's key for one document, which nobody can link to P without t. Raises KeyRejected for the identity."""
     if public.is_identity:
         raise KeyRejected("the identity is not a view key")
-    return suite.group.mul(pow(_nonzero(blinding), -1, suite.group.order), public)
+    return suite.group.mul(pow(_nonzero(suite, blinding), -1, suite.group.order), public)
 
 
 def shift_signing_key(suite: Suite, public: Element, shift: int) -> Element:

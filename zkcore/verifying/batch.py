@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from zkcore.errors import BatchRejected, RangeRejected, SigmaRejected, ZkError
+from zkcore.errors import BatchRejected, EngineError, RangeRejected, SigmaRejected, ZkError
 from zkcore.group import Element
 from zkcore.relations import LinearRelation
 from zkcore.suite import Suite
@@ -79,7 +79,8 @@ class _Prepared:
 def verify(suite: Suite, claims: Sequence[Claim]) -> None:
     """Return when every claim holds. Raises BatchRejected naming each claim that does not, with the error it raises alone.
 
-    An empty batch is refused (BatchRejected without names): a caller with nothing to check has made a mistake.
+    An empty batch is refused (BatchRejected without names): a caller with nothing to check has made a mistake. EngineError is
+    passed on: it says nothing about a claim.
     """
     if not claims:
         raise BatchRejected([])
@@ -88,6 +89,8 @@ def verify(suite: Suite, claims: Sequence[Claim]) -> None:
         try:
             equations = claim.equations(suite)
             prepared.append(_Prepared(claim, equations, claim.absorbed()))
+        except EngineError:
+            raise  # an engine that fails has not judged the claim
         except ZkError as error:
             failures.append((claim.label, error))
     failures += [(item.claim.label, item.claim.rejection()) for item in _false(suite, prepared)]

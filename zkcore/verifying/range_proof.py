@@ -1,4 +1,4 @@
-"""Bulletproofs (Bünz, Bootle, Boneh, Poelstra, Wuille, Maxwell 2018, sections 3 and 4.2), verifying side.
+"""Bulletproofs (Bünz, Bootle, Boneh, Poelstra, Wuille, Maxwell 2018, sections 3 and 4.3), verifying side.
 
 The statement, for m committed values of n bits each:
 
