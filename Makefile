@@ -1,0 +1,70 @@
+# Everything a person or a continuous integration run does with a checkout. `make` alone lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup setup-dev demo test lint bench schemas vectors lock clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
+PIP_COMPILE := $(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-header \
+    --no-emit-options --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+TEST_WORKERS ?= 2
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.project ## Make .venv with everything needed to run (installs missing system packages when root)
+
+setup-dev: $(VENV)/.development ## The same, and what the checks need
+
+demo: setup ## Play the whole story on this machine: four kinds of users, one service that sees no amount
+	@$(BIN)/tradeveil demo
+
+test: lint ## All checks: lint, format, types, import contracts, tests
+	$(BIN)/python -m pytest -n $(TEST_WORKERS)
+
+lint: setup-dev ## The checks that run no test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup ## Measure proving, verifying, sizes
+	$(BIN)/python -m benchmarks
+
+schemas: setup-dev ## Write the JSON Schemas and the OpenAPI description anew
+	$(BIN)/python -m tradeveil.describe
+
+vectors: setup-dev ## Write the test vectors anew
+	$(BIN)/python -m schemas.vectors.generate
+
+lock: setup-dev ## Resolve the requirements anew and write the locks
+	$(PIP_COMPILE) --output-file requirements.lock requirements.in
+	$(PIP_COMPILE) --constraint requirements.lock --output-file requirements-build.lock requirements-build.in
+	$(PIP_COMPILE) --constraint requirements.lock --constraint requirements-build.lock \
+	    --output-file requirements-dev.lock requirements-dev.in
+
+clean: ## Remove what the other targets made
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The build tools come first and by hash, and isolation is off, so that petlib is compiled by exactly what the lock names.
+# A changed lock starts the environment afresh: nothing stays in it that no lock names. petlib's source archive also carries a
+# library that somebody else compiled, beside the one compiled here; it is removed, so that it can never be the one loaded.
+$(VENV)/.requirements: requirements-build.lock requirements.lock
+	@python="$$(tools/find-python)"; echo "making $(VENV) with $$python"; "$$python" -m venv --clear $(VENV)
+	@$(PIP_INSTALL) --require-hashes --requirement requirements-build.lock
+	@$(PIP_INSTALL) --require-hashes --no-build-isolation --requirement requirements.lock
+	@rm -f $(VENV)/lib/python3*/site-packages/petlib/_petlib.so
+	@touch $@
+
+$(VENV)/.project: $(VENV)/.requirements pyproject.toml requirements.in
+	@$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.development: $(VENV)/.project requirements-dev.lock
+	@$(PIP_INSTALL) --require-hashes --requirement requirements-dev.lock
+	@touch $@

@@ -1,0 +1,1 @@
+"""The business domain: currencies, amounts, rates, declarations, the Customs form. No keys, no mathematics."""

@@ -1,0 +1,389 @@
+"""A small world for tests: an attester, an owner, a regulator and a bank with their secrets, and the operations they make.
+
+Everything is made by zkcore.secret from a seed, so a failure repeats. The builders know the ledger's rules but no service and
+no database: `committed(leaf)` says what an operation leads to when it was accepted with that leaf, and a test that commits
+through something else passes the leaf it was given. Objects are immutable: a test that needs the state "before" keeps it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from schemas.entries import AttesterKey, Genesis, Kind, RegulatorKey
+from schemas.identities import Identity, Role
+from schemas.messages import DrawMessage, FinancingRequest, RegisterMessage, RegistrationRequest
+from zkcore import PROTOCOL_VERSION, ledger
+from zkcore.commitments import HandledCommitment
+from zkcore.ledger import DocumentFacts, DocumentState, DrawState, Parameters
+from zkcore.operations import (
+    MEMO_SIZE,
+    OWNER,
+    REGULATOR,
+    REPAID_OWN_FUNDS,
+    Close,
+    Consent,
+    Draft,
+    Draw,
+    Headroom,
+    Memos,
+    Reduce,
+    Register,
+    View,
+)
+from zkcore.randomness import Randomness, SeededRandomness, random_nonzero_scalar
+from zkcore.secret import operations
+from zkcore.secret.keys import SigningSecret, ViewSecret, blind_view_key
+from zkcore.secret.memos import SealSecret
+from zkcore.secret.opening import Opening, fresh_opening
+from zkcore.suite import Suite
+
+ORIGIN = "log.example/tests"
+KIND = "export-declaration"
+CURRENCY = "USD"
+NOW = 1_750_000_000
+"""When the tests take place, unix seconds."""
+DRAFT_LIFE = 7 * 86_400
+ANY_LEAF = bytes([0x1E]) * 32
+"""The leaf of an operation in tests that commit nowhere."""
+
+
+@dataclass(frozen=True)
+class World:
+    """The parties with all their secrets, and the log they agreed on. One owner and one bank are enough for most tests."""
+
+    suite: Suite
+    randomness: Randomness
+    attester: SigningSecret
+    attester_seal: SealSecret
+    regulator: ViewSecret
+    regulator_seal: SealSecret
+    owner: ViewSecret
+    bank: SigningSecret
+    genesis: Genesis
+    parameters: Parameters
+
+    def identifier(self) -> bytes:
+        """32 fresh bytes: a document, draw or application id."""
+        return self.randomness.read(32)
+
+    def memos(self) -> Memos:
+        """Two memos of the right size that nobody can open."""
+        return Memos(self.randomness.read(MEMO_SIZE), self.randomness.read(MEMO_SIZE))
+
+    def opening(self, amount: int) -> Opening:
+        """An opening of this amount, freshly blinded."""
+        return fresh_opening(self.suite, amount, self.randomness)
+
+
+def make_world(suite: Suite, seed: bytes = b"a small world") -> World:
+    """All parties with fresh keys, and a genesis with one attester and one kind of document."""
+    randomness = SeededRandomness(seed)
+    attester, attester_seal = SigningSecret.generate(suite, randomness), SealSecret(randomness.read(32))
+    regulator, regulator_seal = ViewSecret.generate(suite, randomness), SealSecret(randomness.read(32))
+    genesis = Genesis(
+        time=NOW,
+        protocol=PROTOCOL_VERSION,
+        suite=suite.identifier,
+        generators=suite.generators_digest,
+        origin=ORIGIN,
+        epoch=1,
+        regulator=RegulatorKey(
+            holder="regulator",
+            key=regulator.public(suite).encode(),
+            seal_key=regulator_seal.public,
+            proof=regulator.prove_possession(suite, ORIGIN, "regulator", randomness),
+        ),
+        attesters=[
+            AttesterKey(
+                holder="customs",
+                key=attester.public(suite).encode(),
+                seal_key=attester_seal.public,
+                proof=attester.prove_possession(suite, ORIGIN, "customs", randomness),
+            )
+        ],
+        kinds=[Kind(name=KIND, restores=["released", "repaid-own-funds"])],
+    )
+    return World(
+        suite,
+        randomness,
+        attester,
+        attester_seal,
+        regulator,
+        regulator_seal,
+        ViewSecret.generate(suite, randomness),
+        SigningSecret.generate(suite, randomness),
+        genesis,
+        genesis.parameters(suite),
+    )
+
+
+def make_identity(
+    world: World, role: Role, holder: str, key: ViewSecret | SigningSecret, seal: SealSecret, origin: str = ORIGIN
+) -> Identity:
+    """The identity file of a party, with its proof of possession."""
+    return Identity(
+        role=role,
+        holder=holder,
+        name=holder.capitalize(),
+        origin=origin,
+        key=key.public(world.suite).encode(),
+        seal_key=seal.public,
+        proof=key.prove_possession(world.suite, origin, holder, world.randomness),
+    )
+
+
+# --- documents ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A committed document with what its owner knows: its key s', and the headroom in minor units."""
+
+    state: DocumentState
+    secret: ViewSecret
+    headroom: int
+
+    @property
+    def facts(self) -> DocumentFacts:
+        return ledger.facts(self.state)
+
+
+@dataclass(frozen=True)
+class NewDocument:
+    """A registration as the attester makes it."""
+
+    operation: Register
+    secret: ViewSecret
+    limit: Opening
+
+    def committed(self, leaf: bytes = ANY_LEAF) -> Paper:
+        return Paper(ledger.registered(self.operation, leaf), self.secret, self.limit.amount)
+
+
+def make_register(
+    world: World,
+    limit: int,
+    *,
+    document: bytes | None = None,
+    kind: str = KIND,
+    currency: str = CURRENCY,
+    attester: SigningSecret | None = None,
+    parameters: Parameters | None = None,
+) -> NewDocument:
+    """A document of the world's owner under a fresh blinded key; with `parameters` not the world's, one to be refused."""
+    blinding = random_nonzero_scalar(world.randomness, world.suite.group)
+    opening = world.opening(limit)
+    operation = operations.prove_register(
+        world.suite,
+        parameters or world.parameters,
+        document=document or world.identifier(),
+        kind=kind,
+        currency=currency,
+        owner=blind_view_key(world.suite, world.owner.public(world.suite), blinding),
+        attester=attester or world.attester,
+        opening=opening,
+        memos=world.memos(),
+        randomness=world.randomness,
+    )
+    return NewDocument(operation, world.owner.blinded(world.suite, blinding), opening)
+
+
+# --- draws ----------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Loan:
+    """A committed draw with what its bank knows: the draw's key, and the opening of what is outstanding."""
+
+    state: DrawState
+    key: SigningSecret
+    outstanding: Opening
+
+
+@dataclass(frozen=True)
+class NewDraw:
+    """A whole draw, as the bank commits it."""
+
+    operation: Draw
+    paper: Paper
+    key: SigningSecret
+    opening: Opening
+
+    def committed(self, leaf: bytes = ANY_LEAF) -> tuple[Paper, Loan]:
+        """The document after this draw, and the draw."""
+        document, draw = ledger.drawn(self.paper.state, self.operation, leaf)
+        after = replace(self.paper, state=document, headroom=self.paper.headroom - self.opening.amount)
+        return after, Loan(draw, self.key, self.opening)
+
+
+def make_consent(
+    world: World,
+    paper: Paper,
+    amount: int,
+    key: SigningSecret,
+    expires: int = NOW + DRAFT_LIFE,
+    application: bytes | None = None,
+) -> tuple[Consent, Opening]:
+    """The owner's consent beforehand to a draw of `amount` under this key, and the opening of the amount consented to."""
+    asked = world.opening(amount)
+    request = operations.ConsentRequest(application or world.identifier(), key.public(world.suite), asked, expires)
+    consent = operations.prove_consent(world.suite, world.parameters, paper.facts, paper.secret, request, world.randomness)
+    return consent, asked
+
+
+def make_draft(
+    world: World,
+    paper: Paper,
+    opening: Opening,
+    key: SigningSecret,
+    *,
+    draw: bytes | None = None,
+    expires: int = NOW + DRAFT_LIFE,
+    consent: tuple[Consent, Opening] | None = None,
+) -> Draft:
+    """The bank's part of a draw of opening.amount."""
+    given, asked = consent or (None, None)
+    return operations.prove_draft(
+        world.suite,
+        world.parameters,
+        paper.facts,
+        draw=draw or world.identifier(),
+        key=key,
+        opening=opening,
+        expires=expires,
+        memos=world.memos(),
+        consent=given,
+        asked=asked,
+        randomness=world.randomness,
+    )
+
+
+def make_headroom(world: World, paper: Paper, draft: Draft, opening: Opening) -> Headroom:
+    """The owner's part of a draw, or the regulator's when the draft has a consent. Raises WitnessError past the headroom."""
+    by_owner = draft.consent is None
+    return operations.prove_headroom(
+        world.suite,
+        world.parameters,
+        paper.state,
+        draft,
+        prover=OWNER if by_owner else REGULATOR,
+        secret=paper.secret if by_owner else world.regulator,
+        opening=opening,
+        left=paper.headroom - opening.amount,
+        randomness=world.randomness,
+    )
+
+
+def make_draw(
+    world: World,
+    paper: Paper,
+    amount: int,
+    *,
+    draw: bytes | None = None,
+    expires: int = NOW + DRAFT_LIFE,
+    consented: bool = False,
+) -> NewDraw:
+    """A whole draw under a fresh key of the bank; `consented` has the owner consent beforehand and the regulator prove."""
+    key = world.bank.shifted(world.suite, random_nonzero_scalar(world.randomness, world.suite.group))
+    opening = world.opening(amount)
+    consent = make_consent(world, paper, amount, key, expires) if consented else None
+    draft = make_draft(world, paper, opening, key, draw=draw, expires=expires, consent=consent)
+    return NewDraw(Draw(draft, make_headroom(world, paper, draft, opening)), paper, key, opening)
+
+
+def make_overdraw(world: World, paper: Paper, amount: int) -> NewDraw:
+    """A draw past the headroom, to be refused: its headroom is proven for the same document with a higher limit."""
+    raised = world.opening(amount)
+    lent = operations.handled_commitment(world.suite, raised, paper.state.owner, world.parameters.regulator)
+    richer = replace(paper, state=replace(paper.state, residual=paper.state.residual + lent), headroom=paper.headroom + amount)
+    return replace(make_draw(world, richer, amount), paper=paper)
+
+
+# --- what follows a draw --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class NewReduction:
+    """A reduction, as the bank makes it."""
+
+    operation: Reduce
+    amount: int
+    rest: Opening
+
+    def committed(self, world: World, paper: Paper, loan: Loan, leaf: bytes = ANY_LEAF) -> tuple[Paper, Loan]:
+        """The document (with the headroom back where its kind gives it back) and the draw after the reduction."""
+        document, draw = ledger.reduced(world.parameters, paper.state, loan.state, self.operation, leaf)
+        restored = self.amount if document.head != paper.state.head else 0
+        after = replace(paper, state=document, headroom=paper.headroom + restored)
+        return after, replace(loan, state=draw, outstanding=self.rest)
+
+
+def make_reduce(world: World, paper: Paper, loan: Loan, amount: int, reason: str = REPAID_OWN_FUNDS) -> NewReduction:
+    """A reduction by `amount`. Raises WitnessError when more is reduced than is outstanding."""
+    operation, rest = operations.prove_reduce(
+        world.suite,
+        world.parameters,
+        paper.facts,
+        loan.state,
+        key=loan.key,
+        outstanding=loan.outstanding,
+        opening=world.opening(amount),
+        reason=reason,
+        memos=world.memos(),
+        randomness=world.randomness,
+    )
+    return NewReduction(operation, amount, rest)
+
+
+def make_close(world: World, paper: Paper, loan: Loan) -> Close:
+    """The end of a draw. Raises WitnessError when something is outstanding."""
+    return operations.prove_close(
+        world.suite,
+        world.parameters,
+        paper.facts,
+        loan.state,
+        key=loan.key,
+        outstanding=loan.outstanding,
+        randomness=world.randomness,
+    )
+
+
+def make_view(world: World, paper: Paper, *, reader: str = OWNER, secret: ViewSecret | None = None, issued: int = NOW) -> View:
+    """A reader's request for the private state. `secret` is the reader's key, if it shall not be the right one."""
+    right = paper.secret if reader == OWNER else world.regulator
+    return operations.prove_view(
+        world.suite,
+        world.parameters,
+        paper.facts,
+        reader=reader,
+        secret=secret or right,
+        issued=issued,
+        randomness=world.randomness,
+    )
+
+
+# --- messages -------------------------------------------------------------------------------------------------------------
+
+
+def registration_request(documents: Sequence[NewDocument]) -> RegistrationRequest:
+    """The message that registers them together."""
+    return RegistrationRequest(documents=[RegisterMessage.of(document.operation) for document in documents])
+
+
+def financing_request(draws: Sequence[NewDraw]) -> FinancingRequest:
+    """The message that commits them together."""
+    return FinancingRequest(lines=[DrawMessage.of(draw.operation) for draw in draws])
+
+
+def flip(data: bytes, bit: int) -> bytes:
+    """The bytes with one bit flipped, counted from the first byte's lowest."""
+    changed = bytearray(data)
+    changed[bit // 8] ^= 1 << bit % 8
+    return bytes(changed)
+
+
+def opens_to(world: World, handled: HandledCommitment, amount: int) -> bool:
+    """Whether the regulator's key opens the commitment to this amount."""
+    point = handled.commitment - world.suite.group.mul(world.regulator.scalar, handled.regulator)
+    return point == world.suite.group.mul(amount, world.suite.G)

@@ -1,0 +1,1 @@
+"""The composition root: one command with a subcommand a role, and the demonstration."""
