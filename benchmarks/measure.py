@@ -1,0 +1,102 @@
+"""Running something again and again, and recording how long it took."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+
+from benchmarks.report import Row
+
+Progress = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
+"""Opens a progress bar under a description; what it yields is called with (done, of how many)."""
+
+ANY_ENGINE = "any"
+"""Stands for the engine in rows that are the same for all: sizes."""
+SLOW_ENGINES = frozenset({"reference"})
+_SLOWNESS = 25
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much to do. A figure is measured until `seconds` have passed, at least `least` and at most `most` times.
+
+    draws: proofs of the large batch. documents: lives of documents in the audited log, five entries each.
+    logarithm_bits: the largest amount whose logarithm is searched, for a fast engine; a slow one searches 2**8 times fewer.
+    """
+
+    quick: bool
+    seconds: float
+    least: int
+    most: int
+    draws: int
+    documents: int
+    logarithm_bits: int
+
+    def draws_for(self, engine: str) -> int:
+        """Draws in the batch that this engine verifies."""
+        return max(1, self.draws // _SLOWNESS) if engine in SLOW_ENGINES else self.draws
+
+    def documents_for(self, engine: str) -> int:
+        """Documents in the log that this engine audits."""
+        return max(1, self.documents // _SLOWNESS) if engine in SLOW_ENGINES else self.documents
+
+    def logarithm_bits_for(self, engine: str) -> int:
+        """Bits of the amounts whose logarithm this engine searches."""
+        return self.logarithm_bits - 8 if engine in SLOW_ENGINES else self.logarithm_bits
+
+
+FULL = Effort(quick=False, seconds=3.0, least=3, most=200, draws=500, documents=100, logarithm_bits=32)
+QUICK = Effort(quick=True, seconds=0.2, least=1, most=20, draws=50, documents=4, logarithm_bits=24)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Seconds that each run took: by the clock on the wall, and of this process's CPU."""
+
+    wall: tuple[float, ...]
+    cpu: tuple[float, ...]
+
+
+def repeat(action: Callable[[], object], effort: Effort) -> Sample:
+    """Run the action as often as the effort says. Garbage is collected as in everyday use."""
+    wall: list[float] = []
+    cpu: list[float] = []
+    while len(wall) < effort.least or (sum(wall) < effort.seconds and len(wall) < effort.most):
+        started, started_cpu = time.perf_counter(), time.process_time()
+        action()
+        cpu.append(time.process_time() - started_cpu)
+        wall.append(time.perf_counter() - started)
+    return Sample(tuple(wall), tuple(cpu))
+
+
+@dataclass
+class Recorder:
+    """Collects the rows of one area and engine."""
+
+    area: str
+    engine: str
+    rows: list[Row] = field(default_factory=list)
+
+    def each(self, name: str, title: str, sample: Sample, *, items: int = 1, size: int | None = None) -> None:
+        """Milliseconds for each of the items that one run handled."""
+        wall, cpu = ([seconds * 1000 / items for seconds in times] for times in (sample.wall, sample.cpu))
+        self.rows.append(Row.of(self.area, self.engine, name, title, "ms", wall, cpu=cpu, items=items, size=size))
+
+    def total(self, name: str, title: str, sample: Sample, *, items: int) -> None:
+        """Seconds for all items together."""
+        self.rows.append(Row.of(self.area, self.engine, name, title, "s", sample.wall, cpu=sample.cpu, items=items))
+
+    def rate(self, name: str, title: str, sample: Sample, *, items: int) -> None:
+        """Items a second."""
+        wall, cpu = ([items / seconds for seconds in times if seconds > 0] for times in (sample.wall, sample.cpu))
+        self.rows.append(Row.of(self.area, self.engine, name, title, "1/s", wall, cpu=cpu, items=items))
+
+    def size(self, name: str, title: str, size: int) -> None:
+        """A number of bytes that needs no second run."""
+        self.rows.append(Row.of(self.area, self.engine, name, title, "bytes", [size]))
+
+    def memory(self, name: str, title: str, size: int, *, items: int) -> None:
+        """Memory of a process, from bytes."""
+        self.rows.append(Row.of(self.area, self.engine, name, title, "MiB", [size / (1 << 20)], items=items))

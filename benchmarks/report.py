@@ -1,0 +1,131 @@
+"""What a measurement says, for programs (JSON of a stable shape) and for people (tables). Nothing is measured here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from parties.common import output
+
+_DIGITS = 5
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Machine(_Model):
+    """Where it was measured. `load` is the one-minute load average at the start: above about 0.2 others were at work."""
+
+    cpu: str
+    cores: int
+    load: float | None
+    system: str
+    python: str
+    openssl: str | None
+    petlib: str | None
+    py_ecc: str | None
+
+
+class Row(_Model):
+    """One figure. `name` is stable within an area; `title` is for people.
+
+    median, p10, p90, minimum: over `runs` runs, in `unit`, by the clock on the wall; by nearest rank, so few runs coincide.
+    cpu: the median in the same unit by the CPU time of the process, which a busy machine disturbs less; null where no time is
+        measured.
+    items: how many things one run handled (draws of a batch, entries of a log); 1 for a single thing.
+    bytes: the size of what was made, of all its proofs together; null where nothing is made.
+    """
+
+    area: str
+    engine: str
+    name: str
+    title: str
+    unit: Literal["ms", "s", "1/s", "bytes", "MiB"]
+    median: float
+    p10: float
+    p90: float
+    minimum: float
+    cpu: float | None
+    runs: int
+    items: int
+    bytes: int | None
+
+    @classmethod
+    def of(
+        cls,
+        area: str,
+        engine: str,
+        name: str,
+        title: str,
+        unit: Literal["ms", "s", "1/s", "bytes", "MiB"],
+        values: Sequence[float],
+        *,
+        cpu: Sequence[float] = (),
+        items: int = 1,
+        size: int | None = None,
+    ) -> Self:
+        """A row from the values of all runs, at least one."""
+        return cls(
+            area=area,
+            engine=engine,
+            name=name,
+            title=title,
+            unit=unit,
+            median=_rounded(_rank(values, 0.5)),
+            p10=_rounded(_rank(values, 0.1)),
+            p90=_rounded(_rank(values, 0.9)),
+            minimum=_rounded(min(values)),
+            cpu=_rounded(_rank(cpu, 0.5)) if cpu else None,
+            runs=len(values),
+            items=items,
+            bytes=size,
+        )
+
+
+class Report(_Model):
+    """All figures of one invocation. `benchmarks` is the version of this shape; `date` is RFC 3339, by the caller's clock."""
+
+    benchmarks: Literal[1] = 1
+    date: str
+    quick: bool
+    machine: Machine
+    rows: list[Row]
+
+
+def _rank(values: Sequence[float], quantile: float) -> float:
+    """The value at this quantile, by nearest rank: always one that was measured."""
+    return sorted(values)[math.ceil(quantile * len(values)) - 1]
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.{_DIGITS}g}")
+
+
+def show(report: Report) -> None:
+    """The report for a person, on stdout: one table an area and engine."""
+    machine = report.machine
+    output.say(f"{report.date} · {machine.cpu}, {machine.cores} cores, load {machine.load} · {machine.system}")
+    output.say(f"Python {machine.python} · {machine.openssl} · petlib {machine.petlib} · py_ecc {machine.py_ecc}")
+    if report.quick:
+        output.say("Quick figures: few runs and small batches. For figures to quote, leave out --quick.")
+    columns = ["what", "median", "p10", "p90", "CPU", "unit", "runs", "bytes"]
+    for (area, engine), rows in groupby(report.rows, key=lambda row: (row.area, row.engine)):
+        output.show_table(f"{area}: {engine}", columns, [_cells(row) for row in rows], right=(*columns[1:5], *columns[6:]))
+
+
+def _cells(row: Row) -> list[str]:
+    size = "" if row.bytes is None else f"{row.bytes:,}"
+    if row.unit in ("bytes", "MiB"):
+        return [row.title, _figure(row.median), "", "", "", row.unit, "", size]
+    cpu = "" if row.cpu is None else _figure(row.cpu)
+    return [row.title, *(_figure(value) for value in (row.median, row.p10, row.p90)), cpu, row.unit, str(row.runs), size]
+
+
+def _figure(value: float) -> str:
+    """About three significant digits."""
+    return f"{value:,.{0 if value >= 100 else 1 if value >= 10 else 2}f}"

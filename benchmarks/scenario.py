@@ -1,0 +1,236 @@
+"""What is measured: one log with its parties, its documents, and what happens to them.
+
+Keys and documents come from fixed seeds, so that every process that takes part has the same ones. Proofs are made with the
+world's randomness, the operating system's: no two are alike. All amounts are invented.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from schemas.entries import AttesterKey, Genesis, Kind, RegulatorKey
+from zkcore import PROTOCOL_VERSION, ledger
+from zkcore.ledger import DocumentState, DrawState, Parameters
+from zkcore.operations import MEMO_SIZE, OWNER, REPAID_OWN_FUNDS, Close, Draft, Draw, Headroom, Memos, Reduce, Register, View
+from zkcore.randomness import Randomness, SeededRandomness, random_nonzero_scalar
+from zkcore.secret.keys import SigningSecret, ViewSecret, blind_view_key
+from zkcore.secret.memos import SealSecret
+from zkcore.secret.opening import Opening, fresh_opening
+from zkcore.secret.operations import (
+    handled_commitment,
+    prove_close,
+    prove_draft,
+    prove_headroom,
+    prove_reduce,
+    prove_register,
+    prove_view,
+)
+from zkcore.suite import Suite
+
+LIMIT = 100_000_000  # minor units: 1,000,000.00
+TIME = 1_700_000_000  # of every entry, so that documents can be proven in parallel and put into one log
+EXPIRES = TIME + 86_400
+_ORIGIN = "benchmarks.example/log"
+_KIND = "export-declaration"
+_CURRENCY = "USD"
+
+
+@dataclass(frozen=True, repr=False)
+class World:
+    """The parties' secrets and the log's first entry. `memos` stand for any: proofs bind them, nobody here opens them."""
+
+    suite: Suite
+    randomness: Randomness
+    genesis: Genesis
+    parameters: Parameters
+    attester: SigningSecret
+    owner: ViewSecret
+    bank: SigningSecret
+    seal: SealSecret
+    memos: Memos
+
+    @classmethod
+    def open(cls, suite: Suite, randomness: Randomness) -> World:
+        """The same world in every process; proofs will be made with `randomness`."""
+        seeded = SeededRandomness(b"benchmarks world")
+        regulator, owner = (ViewSecret.generate(suite, seeded) for _ in range(2))
+        attester, bank = (SigningSecret.generate(suite, seeded) for _ in range(2))
+        seal = SealSecret.derive(seeded.read(32))
+        memos = Memos(seeded.read(MEMO_SIZE), seeded.read(MEMO_SIZE))
+        genesis = _genesis(suite, regulator, attester, seal, seeded)
+        return cls(suite, randomness, genesis, genesis.parameters(suite), attester, owner, bank, seal, memos)
+
+
+def _genesis(suite: Suite, regulator: ViewSecret, attester: SigningSecret, seal: SealSecret, randomness: Randomness) -> Genesis:
+    return Genesis(
+        time=TIME,
+        protocol=PROTOCOL_VERSION,
+        suite=suite.identifier,
+        generators=suite.generators_digest,
+        origin=_ORIGIN,
+        epoch=1,
+        regulator=RegulatorKey(
+            holder="regulator",
+            key=regulator.public(suite).encode(),
+            seal_key=seal.public,
+            proof=regulator.prove_possession(suite, _ORIGIN, "regulator", randomness),
+        ),
+        attesters=[
+            AttesterKey(
+                holder="customs",
+                key=attester.public(suite).encode(),
+                seal_key=seal.public,
+                proof=attester.prove_possession(suite, _ORIGIN, "customs", randomness),
+            )
+        ],
+        kinds=[Kind(name=_KIND, restores=["released", "repaid-own-funds"])],
+    )
+
+
+@dataclass(frozen=True, repr=False)
+class Document:
+    """A document, its owner's key for it, the opening of its limit, and how much is left on it."""
+
+    state: DocumentState
+    secret: ViewSecret
+    limit: Opening
+    left: int
+
+
+@dataclass(frozen=True, repr=False)
+class Loan:
+    """A draw with the bank's key for it and the opening of what is outstanding."""
+
+    state: DrawState
+    key: SigningSecret
+    outstanding: Opening
+
+
+def document(world: World, index: int) -> Document:
+    """The document of this index as if it were registered: what a draw must prove does not depend on how it came in."""
+    suite, seeded = world.suite, SeededRandomness(b"benchmarks document %d" % index)
+    blinding = random_nonzero_scalar(seeded, suite.group)
+    owner = blind_view_key(suite, world.owner.public(suite), blinding)
+    opening = fresh_opening(suite, LIMIT, seeded)
+    limit = handled_commitment(suite, opening, owner, world.parameters.regulator)
+    state = DocumentState(
+        seeded.read(32), _KIND, _CURRENCY, world.parameters.epoch, owner, limit, limit, head=seeded.read(32), draws=0
+    )
+    return Document(state, world.owner.blinded(suite, blinding), opening, LIMIT)
+
+
+def register(world: World, paper: Document) -> Register:
+    """The attester's registration of it."""
+    return prove_register(
+        world.suite,
+        world.parameters,
+        document=paper.state.document,
+        kind=_KIND,
+        currency=_CURRENCY,
+        owner=paper.state.owner,
+        attester=world.attester,
+        opening=paper.limit,
+        memos=world.memos,
+        randomness=world.randomness,
+    )
+
+
+def draw_key(world: World) -> SigningSecret:
+    """A fresh key of the bank, for one draw."""
+    return world.bank.shifted(world.suite, random_nonzero_scalar(world.randomness, world.suite.group))
+
+
+def bank_part(world: World, paper: Document, key: SigningSecret, opening: Opening) -> Draft:
+    """The bank's draft of a draw of opening.amount."""
+    return prove_draft(
+        world.suite,
+        world.parameters,
+        ledger.facts(paper.state),
+        draw=world.randomness.read(32),
+        key=key,
+        opening=opening,
+        expires=EXPIRES,
+        memos=world.memos,
+        consent=None,
+        asked=None,
+        randomness=world.randomness,
+    )
+
+
+def owner_part(world: World, paper: Document, draft: Draft, opening: Opening) -> Headroom:
+    """The owner's answer to the draft, which it checks first."""
+    return prove_headroom(
+        world.suite,
+        world.parameters,
+        paper.state,
+        draft,
+        prover=OWNER,
+        secret=paper.secret,
+        opening=opening,
+        left=paper.left - opening.amount,
+        randomness=world.randomness,
+    )
+
+
+def draw(world: World, paper: Document, amount: int) -> tuple[Draw, SigningSecret, Opening]:
+    """A whole draw, with the bank's key and opening of it."""
+    key, opening = draw_key(world), fresh_opening(world.suite, amount, world.randomness)
+    draft = bank_part(world, paper, key, opening)
+    return Draw(draft, owner_part(world, paper, draft, opening)), key, opening
+
+
+def after_draw(paper: Document, operation: Draw, key: SigningSecret, opening: Opening, leaf: bytes) -> tuple[Document, Loan]:
+    """Document and loan after the draw was committed."""
+    state, drawn = ledger.drawn(paper.state, operation, leaf)
+    return replace(paper, state=state, left=paper.left - opening.amount), Loan(drawn, key, opening)
+
+
+def reduce(world: World, paper: Document, loan: Loan, amount: int) -> tuple[Reduce, Opening]:
+    """The bank's reduction of the loan from own funds, and the opening of the rest."""
+    return prove_reduce(
+        world.suite,
+        world.parameters,
+        ledger.facts(paper.state),
+        loan.state,
+        key=loan.key,
+        outstanding=loan.outstanding,
+        opening=fresh_opening(world.suite, amount, world.randomness),
+        reason=REPAID_OWN_FUNDS,
+        memos=world.memos,
+        randomness=world.randomness,
+    )
+
+
+def after_reduce(
+    world: World, paper: Document, loan: Loan, operation: Reduce, rest: Opening, leaf: bytes
+) -> tuple[Document, Loan]:
+    """Document and loan after the reduction was committed."""
+    state, reduced = ledger.reduced(world.parameters, paper.state, loan.state, operation, leaf)
+    left = paper.left + loan.outstanding.amount - rest.amount
+    return replace(paper, state=state, left=left), replace(loan, state=reduced, outstanding=rest)
+
+
+def close(world: World, paper: Document, loan: Loan) -> Close:
+    """The bank closes a loan of which nothing is outstanding."""
+    return prove_close(
+        world.suite,
+        world.parameters,
+        ledger.facts(paper.state),
+        loan.state,
+        key=loan.key,
+        outstanding=loan.outstanding,
+        randomness=world.randomness,
+    )
+
+
+def view(world: World, paper: Document) -> View:
+    """The owner asks for the document's private state."""
+    return prove_view(
+        world.suite,
+        world.parameters,
+        ledger.facts(paper.state),
+        reader=OWNER,
+        secret=paper.secret,
+        issued=TIME,
+        randomness=world.randomness,
+    )

@@ -1,0 +1,153 @@
+"""Work in other processes: proofs made in parallel, and memory measured in a process that does nothing else.
+
+What passes between processes is encoded messages: the elements of an engine do not leave their process.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TypeVar
+
+from benchmarks import scenario
+from benchmarks.measure import SLOW_ENGINES, Progress
+from benchmarks.scenario import World
+from schemas.entries import Closed, Drawn, Reduced, Registered, encode_entry
+from schemas.messages import CloseMessage, DrawMessage, ReduceMessage, RegisterMessage
+from tlog.leaf import leaf_hash
+from zkcore import engine, ledger
+from zkcore.operations import Draw
+from zkcore.randomness import SystemRandomness
+from zkcore.verifying.batch import Claim, verify
+
+T = TypeVar("T")
+
+LIFE = ("register", "draw", "draw", "reduce", "close")
+"""The entries of a document's life, in the order of `prove_life`."""
+
+_PROCESSES = 2
+_LARGE_DRAW = scenario.LIMIT * 6 // 10
+_SMALL_DRAW = scenario.LIMIT * 35 // 100
+
+
+@lru_cache(maxsize=1)
+def world(name: str) -> World:
+    """The world over one engine, opened once a process."""
+    return World.open(engine.load(name), SystemRandomness())
+
+
+def proving_engine() -> str:
+    """The engine that makes what others then verify: the best present that is not slow, since all make the same bytes."""
+    present = engine.available()
+    return next((name for name in present if name not in SLOW_ENGINES), present[0])
+
+
+def in_parallel(work: Callable[[str, int], T], count: int, description: str, progress: Progress) -> list[T]:
+    """work(engine, index) for each index below `count`, two processes at a time, in order."""
+    name = proving_engine()
+    with progress(description) as report, _pool(min(_PROCESSES, count)) as pool:
+        return list(_counted(pool.map(work, [name] * count, range(count)), count, report))
+
+
+def alone(work: Callable[[str, list[bytes]], T], name: str, data: list[bytes]) -> T:
+    """work(engine, data) in a fresh process."""
+    with _pool(1) as pool:
+        return pool.submit(work, name, data).result()
+
+
+def _pool(processes: int) -> ProcessPoolExecutor:
+    """Fresh interpreters: a forked one would share OpenSSL's and Python's state with its parent, and start with its memory."""
+    return ProcessPoolExecutor(processes, mp_context=get_context("spawn"))
+
+
+def _counted(results: Iterator[T], count: int, report: Callable[[int, int], None]) -> Iterator[T]:
+    report(0, count)
+    for done, result in enumerate(results, start=1):
+        report(done, count)
+        yield result
+
+
+# --- what the processes do ------------------------------------------------------------------------------------------------
+
+
+def prove_draw(name: str, index: int) -> bytes:
+    """A draw on the document of this index, as JSON."""
+    here = world(name)
+    operation, _, _ = scenario.draw(here, scenario.document(here, index), _LARGE_DRAW)
+    return DrawMessage.of(operation).model_dump_json().encode("ascii")
+
+
+def prove_life(name: str, index: int) -> list[bytes]:
+    """The life of the document of this index, as five log entries: register, two draws, a full repayment, its closing."""
+    here, time = world(name), scenario.TIME
+    paper = scenario.document(here, index)
+
+    registration = scenario.register(here, paper)
+    entries = [encode_entry(Registered(time=time, body=RegisterMessage.of(registration)))]
+    paper = replace(paper, state=ledger.registered(registration, leaf_hash(entries[-1])))
+
+    loans = []
+    for amount in (_LARGE_DRAW, _SMALL_DRAW):
+        operation, key, opening = scenario.draw(here, paper, amount)
+        entries.append(encode_entry(Drawn(time=time, body=DrawMessage.of(operation))))
+        paper, loan = scenario.after_draw(paper, operation, key, opening, leaf_hash(entries[-1]))
+        loans.append(loan)
+
+    reduction, rest = scenario.reduce(here, paper, loans[0], _LARGE_DRAW)
+    entries.append(encode_entry(Reduced(time=time, body=ReduceMessage.of(reduction))))
+    paper, settled = scenario.after_reduce(here, paper, loans[0], reduction, rest, leaf_hash(entries[-1]))
+    entries.append(encode_entry(Closed(time=time, body=CloseMessage.of(scenario.close(here, paper, settled)))))
+    return entries
+
+
+def decode_draws(here: World, encoded: list[bytes]) -> list[tuple[scenario.Document, Draw]]:
+    """The draws made by `prove_draw`, in order from index 0, each with its document."""
+    return [
+        (scenario.document(here, index), DrawMessage.model_validate_json(data).decode(here.suite.group))
+        for index, data in enumerate(encoded)
+    ]
+
+
+def claims_of(here: World, draws: list[tuple[scenario.Document, Draw]]) -> list[Claim]:
+    """All that the draws claim."""
+    return [
+        claim
+        for index, (paper, operation) in enumerate(draws)
+        for claim in ledger.check_draw(here.suite, here.parameters, paper.state, operation, str(index))
+    ]
+
+
+def memory_of_batch(name: str, encoded: list[bytes]) -> tuple[int, int]:
+    """Peak resident bytes of this process with the draws decoded, and after it has verified them in one batch."""
+    here = world(name)
+    here.suite.vectors(128)
+    draws = decode_draws(here, encoded)
+    before = _peak_memory()
+    verify(here.suite, claims_of(here, draws))
+    return before, _peak_memory()
+
+
+def _peak_memory() -> int:
+    """Peak resident bytes of this process.
+
+    Linux keeps the peak of this program's own memory in its process file; getrusage would count what the parent had in memory
+    when it started this process.
+    """
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+    except OSError:
+        return _peak_memory_by_usage()
+    peak = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(peak.split()[1]) * 1024
+
+
+def _peak_memory_by_usage() -> int:
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
