@@ -36,7 +36,7 @@ class Amount:
 
 @dataclass(frozen=True, repr=False)
 class Limit:
-    """The financeable value of a document, in minor units. Raises AmountError outside 1 … 2**48 - 1. Secret: it does not print."""
+    """The financeable value of a document, in minor units. Raises AmountError outside 1 … 2**48 - 1. Secret: does not print."""
 
     minor_units: int
 

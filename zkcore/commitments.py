@@ -23,14 +23,10 @@ class HandledCommitment:
     regulator: Element
 
     def __add__(self, other: HandledCommitment) -> HandledCommitment:
-        return HandledCommitment(
-            self.commitment + other.commitment, self.owner + other.owner, self.regulator + other.regulator
-        )
+        return HandledCommitment(self.commitment + other.commitment, self.owner + other.owner, self.regulator + other.regulator)
 
     def __sub__(self, other: HandledCommitment) -> HandledCommitment:
-        return HandledCommitment(
-            self.commitment - other.commitment, self.owner - other.owner, self.regulator - other.regulator
-        )
+        return HandledCommitment(self.commitment - other.commitment, self.owner - other.owner, self.regulator - other.regulator)
 
     def handle(self, reader: str) -> Element:
         """The handle of "owner" or "regulator"."""

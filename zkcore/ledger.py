@@ -4,9 +4,9 @@ Pure functions over immutable states. The service calls them with rows of its da
 build every statement here, from their own state, never from what was submitted. `leaf` is the 32-byte hash of the log entry
 that records the operation.
 
-Wrap-around: every accepted draw proves its headroom in [0, 2**64) and its amount in [1, 2**64], and the limit is below 2**48, so
-the integers behind R = C_V - sum(C_i) + sum(C_p) can never differ from their residues modulo the 256-bit order; MAXIMUM_DRAWS
-keeps even the sum of all ranges (2**20 * 2**64) far below it.
+Wrap-around: every accepted draw proves its headroom in [0, 2**64) and its amount in [1, 2**64], and the limit is below 2**48:
+so the integers behind R = C_V - sum(C_i) + sum(C_p) can never differ from their residues modulo the 256-bit order;
+MAXIMUM_DRAWS keeps even the sum of all ranges (2**20 * 2**64) far below it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,20 @@ from zkcore.commitments import HandledCommitment
 from zkcore.context import ABSENT, NO_CURRENCY, Context
 from zkcore.errors import EncodingError, IdentityError, KeyRejected, StateError
 from zkcore.group import Element
-from zkcore.operations import OWNER, REASONS, REGULATOR, Close, Consent, Draft, Draw, Headroom, Reduce, Register, View, consent_payload
+from zkcore.operations import (
+    OWNER,
+    REASONS,
+    REGULATOR,
+    Close,
+    Consent,
+    Draft,
+    Draw,
+    Headroom,
+    Reduce,
+    Register,
+    View,
+    consent_payload,
+)
 from zkcore.statements import RangeStatement, Statement
 from zkcore.suite import Suite
 from zkcore.transcript import LABEL_DRAW_HEAD, LABEL_HEAD, LABEL_PAYLOAD, digest, text
@@ -531,8 +544,10 @@ def view_context(parameters: Parameters, document: DocumentFacts, operation: Vie
     )
 
 
-def check_view(suite: Suite, parameters: Parameters, document: DocumentState, operation: View, label: str = "view") -> list[Claim]:
-    """The caller knows the owner's or the regulator's key. Raises StateError for another document, EncodingError for a reader."""
+def check_view(
+    suite: Suite, parameters: Parameters, document: DocumentState, operation: View, label: str = "view"
+) -> list[Claim]:
+    """The caller knows the owner's or the regulator's key. Raises StateError for another document."""
     if operation.document != document.document:
         raise StateError("the view is of another document")
     key = reader_key(parameters, document, operation.reader)

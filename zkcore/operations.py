@@ -80,7 +80,7 @@ class Consent:
 
 
 def consent_payload(application: bytes, key: Element, asked: Element, expires: int) -> bytes:
-    """What a consent binds besides the document: application id (32 bytes), draw key, committed amount, expiry (unix seconds)."""
+    """What a consent binds besides the document: application id (32 bytes), draw key, amount asked, expiry (unix seconds)."""
     return digest(LABEL_PAYLOAD, [b"consent", application, key.encode(), asked.encode(), _time(expires)])
 
 

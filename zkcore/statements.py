@@ -51,8 +51,7 @@ class Statement:
             left, right = equation.split("=")
             image = tuple((self.elements.index(e), -1 if sign == "-" else 1) for sign, _, e in _TERM.findall(left))
             terms = tuple(
-                (self.scalars.index(s), self.elements.index(e), -1 if sign == "-" else 1)
-                for sign, s, e in _TERM.findall(right)
+                (self.scalars.index(s), self.elements.index(e), -1 if sign == "-" else 1) for sign, s, e in _TERM.findall(right)
             )
             rows.append(Equation(image, terms))
         return tuple(rows)

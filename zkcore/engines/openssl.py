@@ -149,11 +149,12 @@ class OpenSSLGroup(Group):
         if len(scalars) != len(elements):
             raise LengthError(f"{len(scalars)} scalars for {len(elements)} elements")
         total = self._identity
+        nothing = _bignum(0)  # A multiple of the generator, even zero, keeps OpenSSL from its slow ladder for a single point.
         for start in range(0, len(scalars), _CHUNK):
             numbers = [_bignum(scalar % self.order) for scalar in scalars[start : start + _CHUNK]]
             points = [self._point(element) for element in elements[start : start + _CHUNK]]
             part = self._new_point()
-            _require(_C.EC_POINTs_mul(self._curve, part, _FFI.NULL, len(points), points, numbers, get_ctx().bnctx))
+            _require(_C.EC_POINTs_mul(self._curve, part, nothing, len(points), points, numbers, get_ctx().bnctx))
             total = total + OpenSSLElement(self, part)
         return total
 
@@ -185,6 +186,11 @@ def secp256k1() -> OpenSSLGroup:
 def p256() -> OpenSSLGroup:
     """NIST P-256, on which the official vectors of the drafts we follow are given. Always the same object."""
     return _group(_NID_P256, "P-256")
+
+
+def library_version() -> str:
+    """The loaded library as it names itself, like "OpenSSL 3.0.15 3 Sep 2024"."""
+    return bytes(_FFI.string(_C.OpenSSL_version(_C.OPENSSL_VERSION))).decode("ascii")
 
 
 def _group(nid: int, name: str) -> OpenSSLGroup:

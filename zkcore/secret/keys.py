@@ -1,7 +1,7 @@
 """Secret keys: view keys that open commitments, signing keys that show who acts, and how they are derived and blinded.
 
-A view key is a scalar s with public key P = s^-1 * H, so that a handle D = r*P opens its commitment: s*D = r*H. A signing key is
-a scalar k with K = k*G. Neither prints. Python integers cannot be wiped from memory; the native engine's can.
+A view key is a scalar s with public key P = s^-1 * H, so that a handle D = r*P opens its commitment: s*D = r*H. A signing key
+is a scalar k with K = k*G. Neither prints. Python integers cannot be wiped from memory; the native engine's can.
 """
 
 from __future__ import annotations

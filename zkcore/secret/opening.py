@@ -19,7 +19,7 @@ _KEY_SIZE = 8  # bytes of an x coordinate kept in the table; a false match is fo
 
 @dataclass(frozen=True, repr=False)
 class Opening:
-    """(amount in minor units, blinding scalar) of a commitment. Secret: it does not print. The amount may be 0 (nothing left)."""
+    """(amount in minor units, blinding scalar) of a commitment. Secret: does not print. The amount may be 0 (nothing left)."""
 
     amount: int
     blinding: int

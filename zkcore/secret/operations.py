@@ -196,9 +196,9 @@ def prove_headroom(
 ) -> Headroom:
     """The owner's or the regulator's part of a draw: `left` minor units remain after it.
 
-    secret is the prover's key for this document; opening is the draft's, which the bank disclosed; left is what the prover knows
-    to remain after the draw. Checks the draft's own proof first. Raises WitnessError when the headroom does not suffice or a
-    figure is wrong, OpeningError when the draft does not open as told, BatchRejected when its proof is false.
+    secret is the prover's key for this document; opening is the draft's, which the bank disclosed; left is what the prover
+    knows to remain after the draw. Checks the draft's own proof first. Raises WitnessError when the headroom does not suffice
+    or a figure is wrong, OpeningError when the draft does not open as told, BatchRejected when its proof is false.
     """
     verify(suite, ledger.check_draft(suite, parameters, ledger.facts(document), draft))
     check_opening(suite, draft.amount.commitment, opening)
@@ -237,7 +237,7 @@ def prove_reduce(
 ) -> tuple[Reduce, Opening]:
     """The bank's reduction by opening.amount, and the opening of what remains outstanding.
 
-    Raises AmountError, OpeningError when `outstanding` is not the draw's, WitnessError when more is reduced than is outstanding.
+    Raises AmountError, OpeningError when `outstanding` is not the draw's, WitnessError for more than is outstanding.
     """
     amount = Amount(opening.amount).minor_units
     check_opening(suite, draw.outstanding.commitment, outstanding)

@@ -49,7 +49,7 @@ def _transcript(
 
 
 def prove_batchable(tag: bytes, relation: LinearRelation, witness: Sequence[int], randomness: Randomness) -> bytes:
-    """ProveBatchable of the draft: 33 bytes an equation, 32 bytes a scalar. Raises WitnessError, InstanceError, IdentityError."""
+    """ProveBatchable of the draft: 33 bytes an equation, 32 a scalar. Raises WitnessError, InstanceError, IdentityError."""
     commitment, _, response = _transcript(derive_session_id(tag), relation, witness, randomness)
     return commitment + encode_scalars(relation.group, response)
 

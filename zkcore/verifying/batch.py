@@ -60,7 +60,9 @@ class RangeClaim:
     def absorbed(self) -> bytes:
         """Everything the weights must depend on."""
         values = frame(value.encode() for value in self.values)
-        return b"R" + self.session_id + self.bits.to_bytes(4, "little") + serialize_varlen(values) + serialize_varlen(self.proof)
+        return (
+            b"R" + self.session_id + self.bits.to_bytes(4, "little") + serialize_varlen(values) + serialize_varlen(self.proof)
+        )
 
     def rejection(self) -> ZkError:
         return RangeRejected("the range proof does not satisfy its verification equation")

@@ -1,6 +1,6 @@
 """Verification of sigma proofs for linear relations (draft-irtf-cfrg-sigma-protocols-03), batchable and compact.
 
-Tradeveil uses the batchable form alone; the compact form is here because the same code must replay the draft's official vectors.
+Tradeveil uses the batchable form alone; the compact form is here so that the same code replays the draft's official vectors.
 Everything raises on refusal: LengthError, PointError, ScalarError, InstanceError, IdentityError, SigmaRejected.
 """
 
@@ -54,7 +54,8 @@ def rows(relation: LinearRelation, session_id: bytes, data: bytes) -> list[Row]:
     """
     relation.validate()
     proof = SigmaProof.decode(relation, data)
-    challenge = derive_challenge(relation.group, session_id, relation.serialized, data[: ELEMENT_SIZE * len(relation.equations)])
+    commitments = data[: ELEMENT_SIZE * len(relation.equations)]
+    challenge = derive_challenge(relation.group, session_id, relation.serialized, commitments)
     order, elements = relation.group.order, relation.elements
     result = []
     for commitment, equation in zip(proof.commitment, relation.equations, strict=True):

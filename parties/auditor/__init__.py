@@ -1,0 +1,1 @@
+"""The auditor: re-checks every proof and balance of an export from genesis, with public keys alone."""

@@ -1,0 +1,345 @@
+"""Replay of an export from genesis, with public keys alone: every entry, every proof, every balance, every head.
+
+The export is read once, from front to back. The auditor keeps a state of its own, builds every statement from it by
+zkcore.ledger (the same rules the service follows) and trusts nothing that is not proven. Proofs are verified in batches that
+span entries, so the state runs ahead of the proofs by at most one batch; nothing after the first bad batch is looked at,
+because a state that contains a false entry says nothing about those that follow.
+
+What a replay cannot see: whether entries are missing at the end, and whether the log shown here is the one shown to others.
+Comparing genesis and state digest with another auditor's finds the second; signed checkpoints will find both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any, BinaryIO
+
+from schemas.entries import MAXIMUM_ENTRY_SIZE, Closed, Drawn, Genesis, Reduced, Registered, decode_entry
+from tlog.leaf import leaf_hash
+from zkcore import ledger
+from zkcore.commitments import HandledCommitment
+from zkcore.errors import BatchRejected, StateError, ZkError
+from zkcore.group import ELEMENT_SIZE, Element
+from zkcore.ledger import DocumentState, DrawState, Parameters
+from zkcore.operations import Close, Draw, Reduce, Register
+from zkcore.suite import Suite
+from zkcore.transcript import frame
+from zkcore.verifying.batch import Claim, verify
+
+LINE_START = b'{"entry":'
+"""How every line of an export begins: it is canonical JSON, so "entry" stands before "index"."""
+MAXIMUM_LINE_SIZE = MAXIMUM_ENTRY_SIZE + 100
+BATCH_CLAIMS = 200
+"""Claims verified together. More are slightly faster and name a bad entry later."""
+
+Entry = Genesis | Registered | Drawn | Reduced | Closed
+
+
+def line_end(index: int) -> bytes:
+    """How the line of the entry with this index ends, without the line feed."""
+    return b',"index":%d}' % index
+
+
+class EntryRejected(Exception):
+    """An entry breaks a rule of the log itself, rather than of one operation. `code` is stable, like those of zkcore."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What is wrong with one entry. `code` is one of zkcore.errors or: index, genesis, time, expired."""
+
+    index: int
+    what: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What an audit found. Where it is not ok, all counts are of what was read up to the failure.
+
+    failures: in order of index; only the first is certain, later ones can follow from it.
+    genesis, state: 32-byte digests; two audits of one log have the same. `state` is empty where the audit failed.
+    seconds: by the caller's clock.
+    """
+
+    ok: bool
+    entries: int
+    by_type: dict[str, int]
+    documents: int
+    draws_open: int
+    draws_closed: int
+    claims: int
+    failures: tuple[Failure, ...]
+    genesis: bytes
+    state: bytes
+    engine: str
+    seconds: float
+
+    @property
+    def entries_per_second(self) -> float:
+        return self.entries / self.seconds if self.seconds > 0 else 0.0
+
+    def summary(self) -> dict[str, Any]:
+        """The verdict for programs: digests in hex."""
+        return {
+            "ok": self.ok,
+            "engine": self.engine,
+            "genesis": self.genesis.hex(),
+            "state": self.state.hex(),
+            "entries": self.entries,
+            "by_type": self.by_type,
+            "documents": self.documents,
+            "draws": {"open": self.draws_open, "closed": self.draws_closed},
+            "claims": self.claims,
+            "failures": [asdict(failure) for failure in self.failures],
+            "seconds": round(self.seconds, 3),
+            "entries_per_second": round(self.entries_per_second, 1),
+        }
+
+
+@dataclass
+class AuditState:
+    """The auditor's own state: what the entries so far add up to."""
+
+    parameters: Parameters
+    documents: dict[bytes, DocumentState] = field(default_factory=dict)
+    draws: dict[bytes, DrawState] = field(default_factory=dict)
+    consents: set[tuple[bytes, bytes]] = field(default_factory=set)
+
+    def document(self, document: bytes) -> DocumentState:
+        """Raises StateError when it was never registered."""
+        if document not in self.documents:
+            raise StateError("the document was never registered")
+        return self.documents[document]
+
+    def draw(self, draw: bytes) -> DrawState:
+        """Raises StateError when it was never committed."""
+        if draw not in self.draws:
+            raise StateError("the draw was never committed")
+        return self.draws[draw]
+
+    def digest(self) -> bytes:
+        """SHA-256 over every document's head and residual and every draw's head, outstanding and end, in order of id."""
+        hashed = hashlib.sha256(frame([b"TRADEVEIL-V01-audit-state", self.parameters.origin.encode("ascii")]))
+        for _, document in sorted(self.documents.items()):
+            hashed.update(frame([b"document", document.document, document.head, _encode(document.residual)]))
+        for _, draw in sorted(self.draws.items()):
+            end = b"closed" if draw.closed else b"open"
+            hashed.update(frame([b"draw", draw.draw, draw.head, _encode(draw.outstanding), end]))
+        return hashed.digest()
+
+
+def _encode(sum_of_commitments: HandledCommitment) -> bytes:
+    """99 bytes. A running sum can be the identity, which has no encoding of its own: 33 zero bytes stand for it."""
+    parts: list[Element] = [sum_of_commitments.commitment, sum_of_commitments.owner, sum_of_commitments.regulator]
+    return b"".join(bytes(ELEMENT_SIZE) if part.is_identity else part.encode() for part in parts)
+
+
+# --- one entry ------------------------------------------------------------------------------------------------------------
+
+
+def apply_entry(suite: Suite, state: AuditState, entry: Entry, leaf: bytes, label: str) -> list[Claim]:
+    """Move the state past one entry and return the claims that justify it, which are still to be verified.
+
+    Raises ZkError or EntryRejected for what is wrong on its face; the state is then unchanged.
+    """
+    match entry:
+        case Registered():
+            return _register(suite, state, entry.body.decode(suite.group), leaf, label)
+        case Drawn():
+            return _draw(suite, state, entry.body.decode(suite.group), entry.time, leaf, label)
+        case Reduced():
+            return _reduce(suite, state, entry.body.decode(suite.group), leaf, label)
+        case Closed():
+            return _close(suite, state, entry.body.decode(suite.group), leaf, label)
+        case Genesis():
+            raise EntryRejected("genesis", "a log has one genesis, and it stands first")
+
+
+def _register(suite: Suite, state: AuditState, operation: Register, leaf: bytes, label: str) -> list[Claim]:
+    if operation.document in state.documents:
+        raise StateError("the document was registered before")
+    claims = ledger.check_register(suite, state.parameters, operation, label)
+    state.documents[operation.document] = ledger.registered(operation, leaf)
+    return claims
+
+
+def _draw(suite: Suite, state: AuditState, operation: Draw, at: int, leaf: bytes, label: str) -> list[Claim]:
+    draft = operation.draft
+    document = state.document(draft.document)
+    if draft.draw in state.draws:
+        raise StateError("a draw of this id was committed before")
+    if draft.expires < at:
+        raise EntryRejected("expired", "the draw was committed after its draft had expired")
+    consent = None if draft.consent is None else (draft.document, draft.consent.application)
+    if consent in state.consents:
+        raise StateError("the owner's consent was used before")
+    claims = ledger.check_draw(suite, state.parameters, document, operation, label)
+    state.documents[draft.document], state.draws[draft.draw] = ledger.drawn(document, operation, leaf)
+    if consent is not None:
+        state.consents.add(consent)
+    return claims
+
+
+def _reduce(suite: Suite, state: AuditState, operation: Reduce, leaf: bytes, label: str) -> list[Claim]:
+    draw = state.draw(operation.draw)
+    document = state.document(draw.document)
+    claims = ledger.check_reduce(suite, state.parameters, ledger.facts(document), draw, operation, label)
+    state.documents[draw.document], state.draws[draw.draw] = ledger.reduced(state.parameters, document, draw, operation, leaf)
+    return claims
+
+
+def _close(suite: Suite, state: AuditState, operation: Close, leaf: bytes, label: str) -> list[Claim]:
+    draw = state.draw(operation.draw)
+    document = state.document(draw.document)
+    claims = ledger.check_close(suite, state.parameters, ledger.facts(document), draw, operation, label)
+    state.draws[draw.draw] = ledger.closed(draw, leaf)
+    return claims
+
+
+# --- the whole export -----------------------------------------------------------------------------------------------------
+
+
+class Replay:
+    """One audit under way: `feed` the lines in order until there are `failures`, then `settle`, then ask for the `verdict`."""
+
+    def __init__(self, suite: Suite, *, batch_claims: int = BATCH_CLAIMS, expected_genesis: bytes | None = None) -> None:
+        self.failures: list[Failure] = []
+        self.entries = 0
+        self.claims = 0
+        self.genesis = b""
+        self.state: AuditState | None = None
+        self._suite = suite
+        self._batch_claims = batch_claims
+        self._expected_genesis = expected_genesis
+        self._by_type: Counter[str] = Counter()
+        self._time = 0
+        self._pending: list[Claim] = []
+
+    def feed(self, line: bytes) -> None:
+        """One line, without its line feed. Records what is wrong instead of raising it."""
+        try:
+            self._take(line)
+        except (ZkError, EntryRejected) as error:
+            self.settle()  # An earlier entry whose proofs are still to be checked may be the true cause.
+            self.failures.append(Failure(self.entries, "entry", error.code, str(error)))
+            return
+        self.entries += 1
+        if len(self._pending) >= self._batch_claims:
+            self.settle()
+
+    def _take(self, line: bytes) -> None:
+        encoded = _entry_of(line, self.entries)
+        entry = decode_entry(encoded)
+        if entry.time < self._time:
+            raise EntryRejected("time", "the entry is older than the one before it")
+        if self.state is None:
+            self.state = self._begin(entry, encoded)
+        else:
+            label = f"{self.entries}:{entry.type}"
+            self._pending += apply_entry(self._suite, self.state, entry, leaf_hash(encoded), label)
+        self._by_type[entry.type] += 1
+        self._time = entry.time
+
+    def _begin(self, entry: Entry, encoded: bytes) -> AuditState:
+        if not isinstance(entry, Genesis):
+            raise EntryRejected("genesis", "the first entry of a log is its genesis")
+        self.genesis = leaf_hash(encoded)
+        if self._expected_genesis not in (None, self.genesis):
+            raise EntryRejected("genesis", "this is another log than the one expected")
+        state = AuditState(entry.parameters(self._suite))
+        self.claims += 1 + len(state.parameters.attesters)  # The proofs of possession, which `parameters` verified.
+        return state
+
+    def settle(self) -> None:
+        """Verify what is pending."""
+        pending, self._pending = self._pending, []
+        if not pending:
+            return
+        self.claims += len(pending)
+        try:
+            verify(self._suite, pending)
+        except BatchRejected as rejected:
+            self.failures += [_false_claim(label, error) for label, error in rejected.failures]
+
+    def verdict(self, seconds: float) -> Verdict:
+        """What was found, once everything is settled."""
+        empty = (Failure(0, "entry", "genesis", "the export is empty"),) if not self.entries and not self.failures else ()
+        failures, state = (*self.failures, *empty), self.state
+        draws = () if state is None else state.draws.values()
+        closed = sum(draw.closed for draw in draws)
+        return Verdict(
+            ok=not failures,
+            entries=self.entries,
+            by_type=dict(sorted(self._by_type.items())),
+            documents=0 if state is None else len(state.documents),
+            draws_open=len(draws) - closed,
+            draws_closed=closed,
+            claims=self.claims,
+            failures=failures,
+            genesis=self.genesis,
+            state=state.digest() if state is not None and not failures else b"",
+            engine=self._suite.engine,
+            seconds=seconds,
+        )
+
+
+def _entry_of(line: bytes, index: int) -> bytes:
+    """The bytes of the entry in its line, which decode_entry then checks to be canonical: so the whole line is."""
+    if len(line) > MAXIMUM_LINE_SIZE or not line.startswith(LINE_START):
+        raise EntryRejected("encoding", "this is not a line of an export")
+    if not line.endswith(line_end(index)):
+        raise EntryRejected("index", f"entry {index} should stand here; one is missing, repeated or out of order")
+    return line[len(LINE_START) : -len(line_end(index))]
+
+
+def _false_claim(label: str, error: ZkError) -> Failure:
+    index, _, what = label.partition(":")
+    return Failure(int(index), what, error.code, str(error))
+
+
+def count_lines(file: BinaryIO) -> int:
+    """How many lines a file has, for a progress bar; afterwards it stands at its beginning again."""
+    feeds = sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
+    file.seek(0)
+    return feeds
+
+
+def read_lines(file: BinaryIO) -> Iterator[bytes]:
+    """The lines of a file without their line feeds, in bounded memory: a line too long for an export comes cut."""
+    while line := file.readline(MAXIMUM_LINE_SIZE + 2):
+        yield line.removesuffix(b"\n")
+
+
+def replay(
+    suite: Suite,
+    lines: Iterable[bytes],
+    *,
+    expected_genesis: bytes | None = None,
+    batch_claims: int = BATCH_CLAIMS,
+    clock: Callable[[], float] = time.perf_counter,
+    progress: Callable[[int], None] | None = None,
+) -> Verdict:
+    """Audit the lines of an export. `expected_genesis` pins the log by the leaf hash of its first entry.
+
+    `progress` is called with the number of entries taken so far.
+    """
+    started = clock()
+    audit = Replay(suite, batch_claims=batch_claims, expected_genesis=expected_genesis)
+    for line in lines:
+        audit.feed(line)
+        if progress is not None:
+            progress(audit.entries)
+        if audit.failures:
+            break
+    audit.settle()
+    return audit.verdict(clock() - started)

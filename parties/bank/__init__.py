@@ -1,0 +1,1 @@
+"""A bank: drafts, verifies and commits draws, reduces and closes them."""

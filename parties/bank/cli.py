@@ -1,0 +1,183 @@
+"""`tradeveil bank`: keys, applications, drafts, verify-and-commit, repayments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from parties.bank import listing
+from parties.bank.application import check_application, check_terms, read_application
+from parties.bank.commit import commit_file
+from parties.bank.desk import Desk
+from parties.bank.draft import Terms, prepare_draft, write_draft
+from parties.bank.records import Book, FinancingRecord
+from parties.bank.repayment import Instruction, repay
+from parties.common import output, runtime
+from parties.common.commands import (
+    HomeOption,
+    JsonOption,
+    NameOption,
+    OriginOption,
+    OutputOption,
+    ServiceOption,
+    command,
+    new_app,
+)
+from parties.common.home import IDENTITY_FILE, Home
+from parties.common.keyring import About, create_signer, load_signer
+from parties.common.money import Money, money_text
+from schemas.sealed import Application
+
+app = new_app("Bank: drafts, verify-and-commit, repayments. 银行：草案、核验登记、还款")
+
+HolderOption = Annotated[str, typer.Option("--holder", help="Your institution's code. 金融机构代码")]
+ReferenceOption = Annotated[str, typer.Option("--reference", help="Your own number of the financing. 本行业务编号")]
+NoteOption = Annotated[str, typer.Option("--note", help="For the owner and the regulator alone. 附言")]
+
+
+@app.command("keys")
+@command
+def keys_command(home: HomeOption, origin: OriginOption, holder: HolderOption, name: NameOption) -> None:
+    """Make the bank's keys and its identity file. 生成密钥与身份文件"""
+    created = Home.create(home)
+    create_signer(created, runtime.suite(), About("bank", holder, name, origin), runtime.randomness())
+    path = created.path(IDENTITY_FILE)
+    output.say(
+        f"Keys made. Give {path} to your customers; everything else in {home} is secret.",
+        f"密钥已生成。请将 {path} 提供给客户；{home} 中其余内容均须保密。",
+    )
+
+
+@app.command("show")
+@command
+def show_command(
+    home: HomeOption,
+    application: Annotated[Path, typer.Argument(help="An application file from an enterprise. 融资申请文件")],
+    service: Annotated[
+        str | None,
+        typer.Option("--service", help="Check credentials and documents there too. 服务地址", envvar="TRADEVEIL_SERVICE"),
+    ] = None,
+) -> None:
+    """Open an application, show and check it. 查看并核对融资申请"""
+    signer = load_signer(Home(home), runtime.suite(), "bank")
+    opened = read_application(application, signer)
+    show_application(opened)
+    if service is None:
+        check_terms(signer, opened, runtime.now())
+        output.remark("Credentials and documents are not checked: give --service.", "凭证与单证尚未核验：请指定 --service。")
+        return
+    check_application(open_desk(home, service), opened)
+    output.say(
+        "Checked: signed credentials, financeable documents, your key, conversion.",
+        "已核验：凭证签名、单证状态、密钥、汇率折算。",
+    )
+
+
+@app.command("draft")
+@command
+def draft_command(
+    home: HomeOption,
+    service: ServiceOption,
+    application: Annotated[Path, typer.Argument(help="An application file from an enterprise. 融资申请文件")],
+    out: OutputOption,
+    amount: Annotated[str, typer.Option("--amount", help='Grant less than asked, like "USD 500000.00". 核准金额')] = "",
+    reference: ReferenceOption = "",
+    outlet: Annotated[str, typer.Option("--outlet", help="The outlet that lends. 经办网点")] = "",
+    note: NoteOption = "",
+    redo: Annotated[bool, typer.Option("--redo", help="Replace earlier drafts of this application. 重新出具草案")] = False,
+) -> None:
+    """Check an application and draft its draws, sealed to whoever proves the headroom. 出具登记草案"""
+    desk = open_desk(home, service)
+    checked = check_application(desk, read_application(application, desk.signer))
+    terms = Terms(reference, outlet, note, Money.parse(amount) if amount else None)
+    record = prepare_draft(desk, checked, terms, redo=redo)
+    write_draft(desk, record, out)
+    reader_en, reader_zh = ("the enterprise", "企业") if record.prover == "owner" else ("the regulator", "监管方")
+    output.say(
+        f"Draft {record.reference} written to {out}, sealed to {reader_en}. Nothing is committed yet.",
+        f"草案 {record.reference} 已写入 {out}，密封给{reader_zh}。尚未登记。",
+    )
+
+
+@app.command("commit")
+@command
+def commit_command(
+    home: HomeOption,
+    service: ServiceOption,
+    approval: Annotated[Path, typer.Argument(help="An approval file, the answer to your draft. 批准文件")],
+    as_json: JsonOption = False,
+) -> None:
+    """Verify and commit a financing, all lines or none. Safe to run again. 核验并登记，可重复运行"""
+    record = commit_file(open_desk(home, service), approval)
+    if as_json:
+        output.print_json(listing.describe_financing(record))
+        return
+    output.say(f"Committed: {record.reference}. You may pay out.", f"已登记：{record.reference}。可以放款。")
+    show_draws([record])
+
+
+@app.command("draws")
+@command
+def draws_command(home: HomeOption, as_json: JsonOption = False) -> None:
+    """List your draws. 查看本行登记"""
+    records = list(Book(Home(home)))
+    if as_json:
+        output.print_json({"financings": [listing.describe_financing(record) for record in records]})
+    else:
+        show_draws(records)
+
+
+@app.command("repay")
+@command
+def repay_command(
+    home: HomeOption,
+    service: ServiceOption,
+    reason: Annotated[str, typer.Option("--reason", help="repaid-own-funds, repaid-proceeds, released or written-off. 原因")],
+    amount: Annotated[str, typer.Option("--amount", help='Like "USD 200000.00"; with --settle alone: everything. 金额')] = "",
+    reference: ReferenceOption = "",
+    financing: Annotated[str, typer.Option("--financing", help="The financing's id, as listed. 融资编号")] = "",
+    number: Annotated[str, typer.Option("--number", help="The declaration, if there are several. 报关单号")] = "",
+    settle: Annotated[bool, typer.Option("--settle", help="Nothing remains: close the draw. 全部结清")] = False,
+    note: NoteOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Book a repayment, release or write-off of one draw. Safe to run again. 登记还款、撤销或核销"""
+    parsed = Money.parse(amount) if amount else None
+    instruction = Instruction(reason, parsed, settle, reference, financing, number, note)
+    booked = repay(open_desk(home, service), instruction)
+    line = booked.line
+    if as_json:
+        output.print_json(listing.describe_financing(booked.record))
+        return
+    left = money_text(line.outstanding.amount, line.credential.currency)
+    state_en, state_zh = ("closed", "已结清") if line.standing is not None and line.standing.closed else ("open", "未结清")
+    output.say(
+        f"Booked on {booked.record.reference}: {left} outstanding, {state_en}.",
+        f"已登记 {booked.record.reference}：未结清 {left}，{state_zh}。",
+    )
+
+
+def open_desk(home: Path, service: str) -> Desk:
+    """The bank at work, with the real clock and randomness. Raises HomeError when there are no keys."""
+    suite, place = runtime.suite(), Home(home)
+    signer = load_signer(place, suite, "bank")
+    return Desk(suite, place, signer, runtime.connect(service), runtime.randomness(), runtime.now())
+
+
+def show_application(application: Application) -> None:
+    """An application for a person."""
+    for what, value in listing.application_facts(application).items():
+        output.say(f"{what}: {value}")
+    output.show_table(
+        "Application 融资申请",
+        listing.LINE_COLUMNS,
+        listing.application_rows(application),
+        right=("limit 额度", "amount 申请金额"),
+    )
+
+
+def show_draws(records: list[FinancingRecord]) -> None:
+    """Draws for a person."""
+    output.show_table("Draws 登记", listing.DRAW_COLUMNS, listing.draw_rows(records), right=listing.AMOUNT_COLUMNS)

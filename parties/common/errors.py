@@ -1,0 +1,65 @@
+"""The errors that parties' tools show to people: in English and Chinese, saying what to do next, each with its exit code.
+
+No message contains a secret. A command turns any of them into one line on the screen and its exit code in one place
+(parties.common.commands); library functions raise them and print nothing.
+"""
+
+from __future__ import annotations
+
+from schemas.problems import TYPE_PREFIX, UNAVAILABLE, Problem
+
+EXIT_REFUSED = 1
+EXIT_INPUT = 2
+EXIT_UNREACHABLE = 3
+
+
+class PartyError(Exception):
+    """Base of the family. `code` is stable and for programs; the messages are for people."""
+
+    exit_code: int = EXIT_REFUSED
+
+    def __init__(self, code: str, message_en: str, message_zh: str) -> None:
+        super().__init__(code, message_en, message_zh)
+        self.code = code
+        self.message_en = message_en
+        self.message_zh = message_zh
+
+    def __str__(self) -> str:
+        return f"{self.message_en} / {self.message_zh}"
+
+
+class Refused(PartyError):
+    """What was asked is well-formed and is refused: by the service, by a wallet, by a rule."""
+
+    exit_code = EXIT_REFUSED
+
+
+class InputError(PartyError):
+    """A file, an argument or a directory is not what it should be."""
+
+    exit_code = EXIT_INPUT
+
+
+class HomeError(InputError):
+    """A party's directory lacks what the command needs, holds it already, or is in use."""
+
+
+class ServiceUnreachable(PartyError):
+    """No answer came from the service, after every attempt."""
+
+    exit_code = EXIT_UNREACHABLE
+
+
+class ServiceMisbehaved(Refused):
+    """The service answered something that is not an answer of this protocol, or that contradicts itself."""
+
+
+class ServiceRefused(Refused):
+    """The service refused; `problem` says what and why. `slug` is its type without the common prefix."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.slug = problem.type.removeprefix(TYPE_PREFIX)
+        super().__init__(self.slug, f"{problem.title}. {problem.detail}", f"{problem.title_zh}。{problem.detail_zh}")
+        if self.slug == UNAVAILABLE.slug:
+            self.exit_code = EXIT_UNREACHABLE

@@ -1,0 +1,58 @@
+"""What only the outermost layer may reach for: the clock, the system's randomness, the network, the engine.
+
+Library functions take these as arguments; commands take them from here, and tests replace them here.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import httpx
+
+from parties.common.client import ServiceClient
+from parties.common.errors import InputError
+from parties.common.home import read_bytes
+from zkcore import engine
+from zkcore.randomness import Randomness, SystemRandomness
+from zkcore.suite import Suite
+
+_TIMEOUT = httpx.Timeout(60.0, connect=5.0)
+
+
+def suite() -> Suite:
+    """The suite over the chosen engine. Raises EngineError with what to install."""
+    return engine.load()
+
+
+def now() -> int:
+    """Unix seconds."""
+    return int(time.time())
+
+
+def randomness() -> Randomness:
+    """The operating system's."""
+    return SystemRandomness()
+
+
+def connect(url: str) -> ServiceClient:
+    """A client of the service at this address. Raises InputError for what is no address."""
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        parsed = httpx.URL("")
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise InputError(
+            "service-address",
+            f"{url!r} is not the address of a service; write it like http://127.0.0.1:8440",
+            f"{url!r} 不是有效的服务地址；请按 http://127.0.0.1:8440 的格式填写",
+        )
+    return ServiceClient(httpx.Client(base_url=parsed, timeout=_TIMEOUT))
+
+
+def read_token(path: Path) -> str:
+    """The export token that a file holds: one line of printable ASCII. Raises InputError."""
+    token = read_bytes(path, 4096).decode("ascii", "replace").strip()
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise InputError("token-file", f"{path} does not hold a token on one line", f"{path} 中没有单行的访问令牌")
+    return token

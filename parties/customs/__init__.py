@@ -1,0 +1,1 @@
+"""Customs, the attester: registers declarations with committed limits."""

@@ -1,0 +1,155 @@
+"""`tradeveil customs`: keys, enrolment of enterprises, registration of declarations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from parties.common import output, runtime
+from parties.common.commands import HomeOption, JsonOption, OriginOption, ServiceOption, command, describe, new_app
+from parties.common.errors import EXIT_REFUSED
+from parties.common.home import IDENTITY_FILE, Home, read_bytes, read_identity
+from parties.common.keyring import About, create_signer, load_signer
+from parties.common.money import money_text
+from parties.customs.enrol import Enrolment, enrol
+from parties.customs.register import DocumentRecord, Office, Report, register_declarations
+from parties.customs.sheet import Sheet
+from schemas.domain.csv_form import MAXIMUM_BYTES, RowError
+from schemas.wire import encode_base64url
+
+app = new_app("""Customs: register export declarations with a limit that nobody else can read. 海关：登记报关单
+
+\b
+    tradeveil customs keys     --home customs --origin trade.example/log
+    tradeveil customs enrol    --home customs enterprise/identity.json
+    tradeveil customs register --home customs --service http://127.0.0.1:8440 declarations.csv --failed failed.csv
+""")
+
+_STATES = {"enrolled": "enrolled 已登记", "already": "was enrolled 此前已登记", "refused": "refused 未通过"}
+
+
+@app.command("keys")
+@command
+def keys_command(
+    home: HomeOption,
+    origin: OriginOption,
+    holder: Annotated[str, typer.Option("--holder", help="Identifier of this attester. 签发方标识")] = "customs",
+    name: Annotated[str, typer.Option("--name", help="Name that people read. 名称")] = "Customs 海关",
+) -> None:
+    """Make keys 生成密钥. Give identity.json to the operator of the service."""
+    about = About("attester", holder, name, origin)
+    create_signer(Home.create(home), runtime.suite(), about, runtime.randomness())
+    output.say(
+        f"Keys made. Give {home / IDENTITY_FILE} to the operator of the service; keep the rest of {home} secret.",
+        f"密钥已生成。请将 {home / IDENTITY_FILE} 交给服务运营方；{home} 中其余文件须保密。",
+    )
+
+
+@app.command("enrol")
+@command
+def enrol_command(
+    home: HomeOption,
+    identities: Annotated[list[Path], typer.Argument(help="identity.json of each enterprise. 企业身份文件")],
+    as_json: JsonOption = False,
+) -> None:
+    """Enrol enterprises 登记企业, so that their declarations can be registered."""
+    suite, place = runtime.suite(), Home(home)
+    customs = load_signer(place, suite, "attester")
+    results = enrol(place, suite, customs, [read_identity(path) for path in identities])
+    if as_json:
+        output.print_json([_enrolment_json(result) for result in results])
+    else:
+        rows = [[r.identity.holder, r.identity.name, _STATES[r.state], str(r.error or "")] for r in results]
+        output.show_table("Enterprises 企业", ["Credit code 信用代码", "Name 名称", "State 结果", "Why 原因"], rows)
+    if any(result.error for result in results):
+        raise typer.Exit(EXIT_REFUSED)
+
+
+@app.command("register")
+@command
+def register_command(
+    home: HomeOption,
+    service: ServiceOption,
+    declarations: Annotated[Path, typer.Argument(help="Declarations as CSV in the Customs form. 报关单 CSV 文件")],
+    failed: Annotated[
+        Path | None, typer.Option("--failed", help="Write the refused rows here, with reasons. 未通过的行写入此文件")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Register declarations 登记报关单. Run it again after an interruption: nothing is registered twice.
+
+    Exit code 1 when a row was refused; the others are registered all the same.
+    """
+    suite, place = runtime.suite(), Home(home)
+    customs = load_signer(place, suite, "attester")
+    content = read_bytes(declarations, MAXIMUM_BYTES)
+    office = Office(suite, place, customs, runtime.connect(service), runtime.randomness())
+    with output.progress("registering 登记", hidden=as_json) as progress:
+        report = register_declarations(office, content, progress)
+    if failed is not None and report.errors:
+        Sheet.read(content).write_refused(failed, report.refused_rows, report.errors)
+    if as_json:
+        output.print_json(_report_json(report))
+    else:
+        _show_report(report, failed)
+    if report.errors:
+        raise typer.Exit(EXIT_REFUSED)
+
+
+def _show_report(report: Report, failed: Path | None) -> None:
+    if report.resumed:
+        output.remark(
+            f"{len(report.resumed)} documents of an interrupted run were settled first.",
+            f"先完成了上次中断的 {len(report.resumed)} 份单证。",
+        )
+    _show_documents("Registered 已登记", [*report.resumed, *report.registered])
+    if report.already:
+        output.say(
+            f"{len(report.already)} documents were registered before and are skipped.",
+            f"{len(report.already)} 份单证此前已登记，已跳过。",
+        )
+    if report.errors:
+        rows = [
+            [str(error.row or "—"), error.column, error.error.message_en, error.error.message_zh] for error in report.errors
+        ]
+        output.show_table("Refused rows 未通过的行", ["Row 行", "Column 列", "Mend 说明", "请修正"], rows, right=["Row 行"])
+        if failed is not None:
+            output.say(f"The refused rows are in {failed}; mend them and register that file.", f"请修正 {failed} 后再次登记。")
+
+
+def _show_documents(title: str, records: Sequence[DocumentRecord]) -> None:
+    rows = [[record.number, record.holder, money_text(record.limit, record.currency)] for record in records]
+    columns = ["Declaration 海关编号", "Owner 所有人", "Limit 可融资额"]
+    output.show_table(f"{title}: {len(records)}", columns, rows, right=columns[2:])
+
+
+def _enrolment_json(result: Enrolment) -> dict[str, Any]:
+    error = None if result.error is None else describe(result.error)
+    return {"holder": result.identity.holder, "name": result.identity.name, "state": result.state, "error": error}
+
+
+def _report_json(report: Report) -> dict[str, Any]:
+    return {
+        "registered": [_record_json(record) for record in report.registered],
+        "resumed": [_record_json(record) for record in report.resumed],
+        "already": [_record_json(record) for record in report.already],
+        "errors": [_row_json(error) for error in report.errors],
+        "refused_rows": report.refused_rows,
+    }
+
+
+def _record_json(record: DocumentRecord) -> dict[str, Any]:
+    return {
+        "number": record.number,
+        "currency": record.currency,
+        "holder": record.holder,
+        "document": encode_base64url(record.document),
+        "limit": record.limit,
+    }
+
+
+def _row_json(error: RowError) -> dict[str, Any]:
+    return {"row": error.row, "column": error.column, **describe(error.error)}

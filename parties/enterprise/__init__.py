@@ -1,0 +1,1 @@
+"""The enterprise, owner of documents: applies, consents, proves headroom."""

@@ -1,0 +1,140 @@
+"""`tradeveil regulator`: keys, opening the log, headroom proofs for enterprises without a wallet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from parties.common import output, runtime
+from parties.common.commands import HomeOption, JsonOption, OriginOption, OutputOption, ServiceOption, command, new_app
+from parties.common.errors import InputError, Refused
+from parties.common.home import IDENTITY_FILE, Home, write_private
+from parties.common.keyring import About, create_viewer, load_viewer
+from parties.common.ledger_view import DEFAULT_BOUND, Alert, Search
+from parties.regulator import report
+from parties.regulator.approve import approve, read_draft, write_approval
+from parties.regulator.bureau import Bureau
+from parties.regulator.open import OpenedLog, fetch_entries, open_log, read_export
+from schemas.identities import Role
+from schemas.wire import encode_base64url
+from zkcore.secret.keys import ViewSecret
+from zkcore.secret.memos import SEAL_KEY_SIZE, SealSecret
+
+app = new_app("Regulator: open everything in your jurisdiction. 监管方：查看辖区内全部登记")
+
+_ROLE: Role = "regulator"
+
+TokenFileOption = Annotated[
+    Path | None, typer.Option("--token-file", help="File with the export token that the operator gave you. 导出令牌文件")
+]
+OptionalServiceOption = Annotated[
+    str | None, typer.Option("--service", help="Address of the service. 服务地址", envvar="TRADEVEIL_SERVICE")
+]
+
+
+@app.command("keys")
+@command
+def keys_command(
+    home: HomeOption,
+    origin: OriginOption,
+    holder: Annotated[str, typer.Option("--holder", help="Identifier of the bureau. 机构代码")] = _ROLE,
+    name: Annotated[str, typer.Option("--name", help="Name that people read. 名称")] = "Regulator",
+) -> None:
+    """Make the bureau's keys and its identity file. 生成密钥与身份文件"""
+    suite, randomness, created = runtime.suite(), runtime.randomness(), Home.create(home)
+    secret, seal = ViewSecret.generate(suite, randomness), SealSecret(randomness.read(SEAL_KEY_SIZE))
+    create_viewer(created, suite, About(_ROLE, holder, name, origin), secret, seal, randomness)
+    path = created.path(IDENTITY_FILE)
+    output.say(
+        f"Keys made. Give {path} to the operator; everything else in {home} opens every amount of the log: keep it safe.",
+        f"密钥已生成。请将 {path} 提供给运营方；{home} 中其余内容可打开全部金额，务必妥善保管。",
+    )
+
+
+@app.command("open")
+@command
+def open_command(
+    home: HomeOption,
+    service: OptionalServiceOption = None,
+    token_file: TokenFileOption = None,
+    export: Annotated[Path | None, typer.Option("--export", help="Open this export instead of asking. 导出文件")] = None,
+    csv: Annotated[Path | None, typer.Option("--csv", help="Write a spreadsheet file. 写入电子表格")] = None,
+    by_logarithm: Annotated[
+        bool, typer.Option("--by-logarithm", help="Open by handles alone, without memos (slow). 仅凭句柄打开")
+    ] = False,
+    bound: Annotated[
+        int, typer.Option("--bound", min=1, help="Largest limit to search for, in minor units. 搜索上限")
+    ] = DEFAULT_BOUND,
+    as_json: JsonOption = False,
+) -> None:
+    """Open every document and every draw. 打开全部单证与登记"""
+    viewer = load_viewer(Home(home), runtime.suite(), _ROLE)
+    entries = _entries(service, token_file, export, quiet=as_json)
+    with output.progress("opening 打开", hidden=as_json) as progress:
+        # One bar at a time: documents opened, or, where each amount is searched, the steps of the search.
+        search = Search(bound=bound, always=by_logarithm, progress=progress if by_logarithm else None)
+        opened = open_log(runtime.suite(), viewer, entries, search, None if by_logarithm else progress)
+    if csv is not None:
+        write_private(csv, report.to_csv(opened))
+    if as_json:
+        output.print_json(report.describe(opened))
+    else:
+        show(opened)
+
+
+def _entries(service: str | None, token_file: Path | None, export: Path | None, *, quiet: bool) -> list[dict[str, Any]]:
+    """From an export, or from the service."""
+    if export is not None:
+        return read_export(export)
+    if service is None or token_file is None:
+        raise InputError(
+            "source", "give --service and --token-file, or --export", "请指定 --service 与 --token-file，或 --export"
+        )
+    with output.progress("fetching 获取", hidden=quiet) as progress:
+        return fetch_entries(runtime.connect(service), runtime.read_token(token_file), progress)
+
+
+@app.command("approve")
+@command
+def approve_command(
+    home: HomeOption,
+    service: ServiceOption,
+    draft: Annotated[Path, typer.Argument(help="A draft that a bank sealed to you. 银行草案")],
+    out: OutputOption,
+) -> None:
+    """Prove the headroom for an enterprise without a wallet that consented beforehand. 代无钱包企业出具余额证明"""
+    suite = runtime.suite()
+    viewer = load_viewer(Home(home), suite, _ROLE)
+    bureau = Bureau(suite, viewer, runtime.connect(service), runtime.randomness(), runtime.now())
+    file = read_draft(draft, viewer)
+    approval = approve(bureau, file)
+    write_approval(approval, file.reply_to, out)
+    if approval.refused is not None:
+        raise Refused(
+            approval.refused,
+            f"not approved ({approval.refused}); the refusal for the bank, without figures, is in {out}",
+            f"未批准（{approval.refused}）；给银行的拒绝文件（不含金额）已写入 {out}",
+        )
+    output.say(
+        f"Approved {len(approval.lines)} line(s); hand {out} to the bank.",
+        f"已批准 {len(approval.lines)} 行；请将 {out} 交给银行。",
+    )
+
+
+def show(opened: OpenedLog) -> None:
+    """An opened log for a person."""
+    output.show_table("Documents 单证", report.DOCUMENT_COLUMNS, report.document_rows(opened), right=report.DOCUMENT_AMOUNTS)
+    output.show_table("Draws 登记", report.DRAW_COLUMNS, report.draw_rows(opened), right=report.DRAW_AMOUNTS)
+    output.show_table("Totals 合计", report.TOTAL_COLUMNS, report.total_rows(opened), right=report.DOCUMENT_AMOUNTS)
+    for alert in opened.alerts:
+        show_alert(alert)
+
+
+def show_alert(alert: Alert) -> None:
+    """An alert for a person, beside the tables."""
+    what = f"document {encode_base64url(alert.document)}"
+    if alert.draw is not None:
+        what = f"draw {encode_base64url(alert.draw)} on {what}"
+    output.remark(f"ALERT {alert.code}: {alert.message_en} ({what})", f"警示：{alert.message_zh}")

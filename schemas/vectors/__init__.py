@@ -1,0 +1,1 @@
+"""Test vectors as JSON, and the code that writes them."""

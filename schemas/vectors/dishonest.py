@@ -1,0 +1,210 @@
+"""Provers that skip their own checks. They make the proofs that vectors and tests demand to be refused.
+
+An honest prover refuses a false statement before anything leaves it, so it cannot show that a verifier refuses one. These run
+the same algorithms over whatever they are given: amounts may be negative, zero or too large, witnesses may not fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from zkcore import ledger, statements
+from zkcore.commitments import HandledCommitment
+from zkcore.context import Context
+from zkcore.group import Element
+from zkcore.ledger import DocumentFacts, DocumentState, DrawState, Parameters
+from zkcore.operations import Close, Consent, Draft, Headroom, Memos, Reduce, Register
+from zkcore.randomness import Randomness, random_nonzero_scalar, random_scalar
+from zkcore.relations import LinearRelation
+from zkcore.secret import range_proof
+from zkcore.secret.keys import SigningSecret, ViewSecret
+from zkcore.secret.sigma import linear_map
+from zkcore.statements import RangeStatement, Statement
+from zkcore.suite import Suite
+from zkcore.verifying.sigma import derive_challenge, encode_scalars
+
+
+@dataclass(frozen=True)
+class Secret:
+    """What a commitment is said to hold: any integer, and a blinding."""
+
+    amount: int
+    blinding: int
+
+    def commit(self, suite: Suite) -> Element:
+        """amount*G + blinding*H, the amount taken modulo the order."""
+        return suite.group.mul(self.amount, suite.G) + suite.group.mul(self.blinding, suite.H)
+
+    def handled(self, suite: Suite, owner: Element, regulator: Element) -> HandledCommitment:
+        """The commitment with honest handles."""
+        mul = suite.group.mul
+        return HandledCommitment(self.commit(suite), mul(self.blinding, owner), mul(self.blinding, regulator))
+
+
+class _Everywhere(int):
+    """A number that says it is in every range, so that the prover of a range goes on with it."""
+
+    def __ge__(self, other: Any) -> bool:
+        return True
+
+    def __lt__(self, other: Any) -> bool:
+        return True
+
+
+def prove_sigma(session_id: bytes, relation: LinearRelation, witness: Sequence[int], randomness: Randomness) -> bytes:
+    """A sigma proof of a statement that need not hold: neither the instance nor the witness is checked."""
+    group = relation.group
+    nonces = [random_scalar(randomness, group) for _ in range(relation.scalar_count)]
+    commitment = b"".join(element.encode() for element in linear_map(relation, nonces))
+    challenge = derive_challenge(group, session_id, relation.serialized, commitment)
+    response = [(nonce + scalar * challenge) % group.order for nonce, scalar in zip(nonces, witness, strict=True)]
+    return commitment + encode_scalars(group, response)
+
+
+def prove_range(suite: Suite, session_id: bytes, secrets: Sequence[Secret], bits: int, randomness: Randomness) -> bytes:
+    """A range proof over any integers: it proves their lowest bits, while the commitments hold the whole."""
+    openings = [(_Everywhere(secret.amount), secret.blinding) for secret in secrets]
+    return range_proof.prove_range(suite, session_id, openings, bits, randomness)
+
+
+def _prove(
+    suite: Suite,
+    statement: Statement,
+    context: Context,
+    elements: Mapping[str, Element],
+    witness: Mapping[str, int],
+    randomness: Randomness,
+) -> bytes:
+    instance = statement.instance(suite, elements)
+    return prove_sigma(context.session_id(suite), instance, statement.witness(**witness), randomness)
+
+
+def _prove_range(
+    suite: Suite, statement: RangeStatement, context: Context, secrets: Sequence[Secret], randomness: Randomness
+) -> bytes:
+    return prove_range(suite, context.session_id(suite), secrets, statement.bits, randomness)
+
+
+def register(
+    suite: Suite,
+    parameters: Parameters,
+    *,
+    document: bytes,
+    kind: str,
+    currency: str,
+    owner: Element,
+    attester: SigningSecret,
+    limit: Secret,
+    memos: Memos,
+    randomness: Randomness,
+) -> Register:
+    """A registration with any limit."""
+    committed = limit.handled(suite, owner, parameters.regulator)
+    unproven = Register(document, kind, currency, parameters.epoch, attester.public(suite), owner, committed, memos, b"", b"")
+    sigma, bound = statements.REGISTER, statements.REGISTER_RANGE
+    context = ledger.register_context(parameters, unproven, sigma.name)
+    elements = ledger.register_elements(parameters, unproven)
+    witness = {"v": limit.amount, "r": limit.blinding, "alpha": attester.scalar}
+    proof = _prove(suite, sigma, context, elements, witness, randomness)
+    context = ledger.register_context(parameters, unproven, bound.name)
+    ranges = [Secret(limit.amount - 1, limit.blinding), Secret((1 << 48) - 1 - limit.amount, -limit.blinding)]
+    return replace(unproven, proof=proof, range_proof=_prove_range(suite, bound, context, ranges, randomness))
+
+
+def draft(
+    suite: Suite,
+    parameters: Parameters,
+    document: DocumentFacts,
+    *,
+    draw: bytes,
+    key: SigningSecret,
+    amount: Secret,
+    expires: int,
+    memos: Memos,
+    randomness: Randomness,
+    committed: HandledCommitment | None = None,
+    consent: Consent | None = None,
+    asked: Secret | None = None,
+) -> Draft:
+    """The bank's part of a draw of any amount; `committed` in place of honest handles; a consent may be for another amount."""
+    committed = committed or amount.handled(suite, document.owner, parameters.regulator)
+    unproven = Draft(document.document, draw, key.public(suite), committed, expires, consent, memos, b"")
+    witness = {"a": amount.amount, "r": amount.blinding, "k": key.scalar}
+    if asked is not None:
+        witness["d"] = amount.blinding - asked.blinding
+    statement = ledger.draft_statement(unproven)
+    context = ledger.draft_context(parameters, document, unproven, statement.name)
+    elements = ledger.draft_elements(parameters, document, unproven)
+    return replace(unproven, proof=_prove(suite, statement, context, elements, witness, randomness))
+
+
+def headroom(
+    suite: Suite,
+    parameters: Parameters,
+    document: DocumentState,
+    drafted: Draft,
+    *,
+    prover: str,
+    secret: ViewSecret,
+    amount: Secret,
+    left: int,
+    randomness: Randomness,
+) -> Headroom:
+    """A headroom proof with any `left`, by anybody with any key."""
+    after = Secret(left, random_nonzero_scalar(randomness, suite.group))
+    remaining = after.commit(suite)
+    sigma, bound = ledger.headroom_statement(prover), statements.HEADROOM_RANGE
+    context = ledger.headroom_context(parameters, document, drafted, sigma.name)
+    elements = ledger.headroom_elements(parameters, document, drafted, prover, remaining)
+    witness = {"s": secret.scalar, "m": left, "b": after.blinding}
+    proof = _prove(suite, sigma, context, elements, witness, randomness)
+    context = ledger.headroom_context(parameters, document, drafted, bound.name)
+    ranges = [Secret(amount.amount - 1, amount.blinding), after]
+    return Headroom(prover, remaining, proof, _prove_range(suite, bound, context, ranges, randomness))
+
+
+def reduce(
+    suite: Suite,
+    parameters: Parameters,
+    document: DocumentFacts,
+    draw: DrawState,
+    *,
+    key: SigningSecret,
+    outstanding: Secret,
+    amount: Secret,
+    reason: str,
+    memos: Memos,
+    randomness: Randomness,
+) -> Reduce:
+    """A reduction by any amount."""
+    committed = amount.handled(suite, document.owner, parameters.regulator)
+    unproven = Reduce(draw.draw, committed, reason, memos, b"", b"")
+    sigma, bound = statements.REDUCE, statements.REDUCE_RANGE
+    context = ledger.reduce_context(parameters, document, draw, unproven, sigma.name)
+    elements = ledger.reduce_elements(parameters, document, draw, committed)
+    witness = {"p": amount.amount, "r": amount.blinding, "k": key.scalar}
+    proof = _prove(suite, sigma, context, elements, witness, randomness)
+    context = ledger.reduce_context(parameters, document, draw, unproven, bound.name)
+    rest = Secret(outstanding.amount - amount.amount, outstanding.blinding - amount.blinding)
+    ranges = [Secret(amount.amount - 1, amount.blinding), rest]
+    return replace(unproven, proof=proof, range_proof=_prove_range(suite, bound, context, ranges, randomness))
+
+
+def close(
+    suite: Suite,
+    parameters: Parameters,
+    document: DocumentFacts,
+    draw: DrawState,
+    *,
+    key: SigningSecret,
+    blinding: int,
+    randomness: Randomness,
+) -> Close:
+    """A closure whatever is outstanding."""
+    unproven = Close(draw.draw, b"")
+    context = ledger.close_context(parameters, document, draw, unproven)
+    witness = {"q": blinding, "k": key.scalar}
+    proof = _prove(suite, statements.CLOSE, context, ledger.close_elements(draw), witness, randomness)
+    return replace(unproven, proof=proof)

@@ -1,0 +1,91 @@
+"""Reading what callers send: headers, path parameters, and JSON bodies parsed strictly and by ourselves.
+
+The JSON reader refuses duplicate names, NaN, huge numbers, deep nesting and bad UTF-8 before a model sees anything, which a
+framework's own reader does not.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from typing import Annotated, TypeVar
+
+from fastapi import Depends, Header, Path, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel, BeforeValidator, ValidationError
+
+from schemas import problems
+from schemas.canonical import parse_strict
+from schemas.wire import Identifier
+from service.idempotency import RequestKey
+from service.problems import Refusal, malformed, of_validation
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def read_message(model: type[M], body: bytes) -> M:
+    """The message in a body. Raises Refusal (malformed) naming the fields that are wrong."""
+    try:
+        content = parse_strict(body)
+    except ValueError as error:
+        raise malformed("", f"not JSON as this service reads it: {error}") from error
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise of_validation(error.errors(include_url=False, include_context=False, include_input=False)) from error
+
+
+def check_same(identifier: bytes, named: bytes, pointer: str) -> None:
+    """The path and the body name one thing. Raises Refusal otherwise."""
+    if identifier != named:
+        raise malformed(pointer, "this is another id than that of the path")
+
+
+async def _json_body(request: Request) -> bytes:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json" or request.headers.get("content-encoding", "identity") != "identity":
+        raise Refusal(problems.UNSUPPORTED_MEDIA)
+    return await request.body()
+
+
+JsonBody = Annotated[bytes, Depends(_json_body)]
+"""The bytes of a body that says to be JSON."""
+
+_IDEMPOTENCY_KEY = Header(
+    alias="Idempotency-Key",
+    pattern=r"^[A-Za-z0-9_-]{16,64}$",
+    description="Fresh and random for every new request. Sent again with the same bytes, the request is answered as before.",
+    examples=["8vVYc2m0Tn6Jt1oQWb3fXg"],
+)
+
+
+async def _request_key(request: Request, body: JsonBody, key: Annotated[str, _IDEMPOTENCY_KEY]) -> RequestKey:
+    return RequestKey.of(key, request.method, request.scope["path"], body)
+
+
+Key = Annotated[RequestKey, Depends(_request_key)]
+"""Which write this is, from its Idempotency-Key, method, path and body."""
+
+_EXAMPLE_ID = "q8S0rkYHJBHWx3o6fVjEwVJzB4T0X1mUu9bJpYzq1dI"
+DocumentId = Annotated[Identifier, Path(alias="id", description="32 bytes as base64url, random", examples=[_EXAMPLE_ID])]
+DrawId = Annotated[Identifier, Path(alias="id", description="32 bytes as base64url, random", examples=[_EXAMPLE_ID])]
+
+
+def _digits(value: object) -> object:
+    """Digits and nothing else: int() would also take signs, spaces and underscores."""
+    if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,16}", value, re.ASCII):
+        raise ValueError("write digits only")
+    return value
+
+
+Digits = BeforeValidator(_digits)
+
+_BEARER = HTTPBearer(auto_error=False, description="The export token that the operator gave to the auditor.")
+
+
+async def check_export_token(request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]) -> None:
+    """Raises Refusal unless the request carries the export token. Compared in constant time."""
+    expected: str = request.app.state.settings.export_token
+    sent = b"" if given is None else given.credentials.encode("utf-8", "surrogateescape")
+    if not hmac.compare_digest(sent, expected.encode("ascii")):
+        raise Refusal(problems.UNAUTHORISED, headers={"WWW-Authenticate": "Bearer"})

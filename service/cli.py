@@ -1,0 +1,142 @@
+"""`tradeveil serve`: begin a log, and run its service."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+import uvicorn
+
+from schemas.kinds import load_kinds
+from service.app import create_app
+from service.genesis import GenesisError, compose, read_identity, store
+from service.logs import configure_logs
+from service.settings import DATABASE_NAME, TOKEN_NAME, Settings, SettingsError, database_url, load_settings
+from service.storage import open_storage
+from service.verifier import Verifier
+from zkcore import engine
+from zkcore.errors import ZkError
+
+_USAGE = 2
+_PRIVATE_UMASK = 0o077
+_TOKEN_BYTES = 32
+_GRACE_SECONDS = 30
+_LARGEST_PORT = 65_535
+
+app = typer.Typer(no_args_is_help=True, help="The verifier service: it checks every proof and sees no amount.")
+
+Directory = Annotated[Path, typer.Option(help="Where the service keeps its database and its export token.", file_okay=False)]
+
+
+@app.command()
+def init(
+    directory: Directory,
+    origin: Annotated[str, typer.Option(help="The log's name, for example log.example/export.")],
+    attester: Annotated[list[Path], typer.Option(help="An attester's identity.json; give the option once for each.")],
+    regulator: Annotated[Path, typer.Option(help="The regulator's identity.json.")],
+    kinds: Annotated[
+        Path | None, typer.Option(help="A file of document kinds, instead of the one that ships with this.")
+    ] = None,
+) -> None:
+    """Begin a log: its first entry, its database, and the token for auditors."""
+    os.umask(_PRIVATE_UMASK)
+    try:
+        path = begin(directory, origin, attester, regulator, kinds)
+    except (GenesisError, SettingsError, ZkError, ValueError, OSError) as error:
+        _fail(str(error))
+    typer.echo(f"The log {origin} is begun in {directory}.")
+    typer.echo(f"Auditors need the token in {path}; nobody else does.")
+    typer.echo(f"Next: tradeveil serve run --directory {directory}")
+
+
+def begin(directory: Path, origin: str, attesters: list[Path], regulator: Path, kinds: Path | None = None) -> Path:
+    """Begin a log in a directory, and return the path of its export token. Everything is checked before anything is written.
+
+    Raises GenesisError, SettingsError, ValueError (kinds), OSError.
+    """
+    if any((directory / name).exists() for name in (DATABASE_NAME, TOKEN_NAME)):
+        raise SettingsError(f"{directory} is a service's directory already; choose another, or remove it if it was never used")
+    suite = engine.load()
+    identities = [read_identity(path) for path in attesters]
+    genesis = compose(suite, origin, read_identity(regulator), identities, load_kinds(kinds), int(time.time()))
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    storage = open_storage(database_url(directory), suite.group, workers=1)
+    try:
+        store(storage, genesis)
+    finally:
+        storage.close()
+    token = directory / TOKEN_NAME
+    with os.fdopen(os.open(token, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+        file.write(secrets.token_urlsafe(_TOKEN_BYTES) + "\n")
+    return token
+
+
+@app.command()
+def run(
+    directory: Directory,
+    host: Annotated[str, typer.Option(help="Loopback unless told; put TLS in front of anything else.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=_LARGEST_PORT, help="0 for any free one.")] = 8440,
+) -> None:
+    """Run the service until it is told to stop (Ctrl-C, or SIGTERM); requests that are being worked on are finished."""
+    os.umask(_PRIVATE_UMASK)
+    configure_logs()
+    try:
+        settings = load_settings(directory)
+        serve(settings, _listen(host, port))
+    except (SettingsError, ZkError, OSError) as error:
+        _fail(str(error))
+
+
+def serve(settings: Settings, listening: socket.socket) -> None:
+    """Serve until SIGTERM or SIGINT, then exit 0."""
+    suite = engine.load()
+    service = create_app(settings, suite, lambda: int(time.time()))
+    verifier: Verifier = service.state.verifier
+    name, port = listening.getsockname()[:2]
+    address = f"http://[{name}]:{port}" if listening.family == socket.AF_INET6 else f"http://{name}:{port}"
+    ready = f"tradeveil: the log {verifier.parameters.origin} is served at {address} (engine {suite.engine}); Ctrl-C stops it"
+    config = uvicorn.Config(
+        service, access_log=False, log_config=None, server_header=False, timeout_graceful_shutdown=_GRACE_SECONDS
+    )
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stop, _exit)
+    _Server(config, lambda: typer.echo(ready)).run(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    """Says when it is ready."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+
+def _exit(signal_number: int, frame: FrameType | None) -> NoReturn:
+    """The server raises its signal again once it has stopped: then, and before it has started, this ends the process."""
+    raise SystemExit(0)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Bound before anything else is done, so that a port in use is told at once. Raises SettingsError."""
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise SettingsError(f"cannot listen on {host} port {port}: {error.strerror}; choose another with --port") from error
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(f"error: {message}", err=True)
+    raise typer.Exit(_USAGE)

@@ -1,0 +1,72 @@
+"""Verify and commit: the four writes of the service.
+
+Each one runs the same way. What was sent is decoded; then, until nothing moved under it: a stored answer is replayed; rows are
+read, statements built from them and verified, all outside any transaction (service.planning); one transaction writes the
+entries and the states that follow, conditional on the heads that were read. A lost race is no case of its own: the same path
+runs again and finds out what is true now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from schemas import problems
+from schemas.messages import CloseMessage, FinancingRequest, ReduceMessage, RegistrationRequest
+from service.idempotency import Answer, RequestKey
+from service.planning import plan_closure, plan_financing, plan_reduction, plan_registration
+from service.problems import RETRY_AFTER, Refusal, decoding
+from service.storage import Moved, Plan
+from service.verifier import Verifier
+
+_ATTEMPTS = 8
+
+
+def register(verifier: Verifier, key: RequestKey, request: RegistrationRequest) -> Answer:
+    """Register documents, all or none."""
+    documents = []
+    for line, message in enumerate(request.documents):
+        with decoding(f"/documents/{line}"):
+            documents.append(message.decode(verifier.suite.group))
+    return _commit_once(verifier, key, lambda now: plan_registration(verifier, documents))
+
+
+def verify_and_commit(verifier: Verifier, key: RequestKey, request: FinancingRequest) -> Answer:
+    """Commit the draws of one financing, all or none."""
+    draws = []
+    for line, message in enumerate(request.lines):
+        with decoding(f"/lines/{line}"):
+            draws.append(message.decode(verifier.suite.group))
+    return _commit_once(verifier, key, lambda now: plan_financing(verifier, draws, now))
+
+
+def reduce(verifier: Verifier, key: RequestKey, message: ReduceMessage) -> Answer:
+    """Reduce what is outstanding on a draw, and give headroom back where the document's kind says so."""
+    with decoding(""):
+        operation = message.decode(verifier.suite.group)
+    return _commit_once(verifier, key, lambda now: plan_reduction(verifier, operation))
+
+
+def close(verifier: Verifier, key: RequestKey, message: CloseMessage) -> Answer:
+    """Close a draw on which nothing is outstanding."""
+    operation = message.decode(verifier.suite.group)
+    return _commit_once(verifier, key, lambda now: plan_closure(verifier, operation))
+
+
+def _commit_once(verifier: Verifier, key: RequestKey, prepare: Callable[[int], Plan]) -> Answer:
+    """Replay the answer; or prepare (read and verify) and commit, again as often as something moved in between.
+
+    Every round but the last that is lost means that another request was committed, so a bound is reached only under a storm of
+    writes to one document; the caller is then told to come back.
+    """
+    with verifier.in_flight.held(key):
+        for _ in range(_ATTEMPTS):
+            answer = verifier.storage.answer(key)
+            if answer is not None:
+                return answer
+            now = verifier.clock()
+            plan = prepare(now)
+            try:
+                return verifier.storage.commit(key, now, plan)
+            except Moved:
+                continue
+    raise Refusal(problems.UNAVAILABLE, headers=RETRY_AFTER)

@@ -1,0 +1,97 @@
+"""Examples for the OpenAPI description. Every value has the right form; proofs and points among them are no real ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from schemas.wire import encode_base64url
+
+
+def _octets(size: int, seed: int = 7) -> str:
+    """An example of `size` bytes."""
+    return encode_base64url(bytes((seed * 37 + 101 * i + i * i // 7) % 256 for i in range(size)))
+
+
+def _points(count: int, seed: int) -> str:
+    return encode_base64url(b"".join(b"\x02" + bytes((seed + 53 * i + j * j) % 256 for j in range(32)) for i in range(count)))
+
+
+_MEMOS = {"owner": _octets(1584, 1), "regulator": _octets(1584, 2)}
+_DRAFT = {
+    "document": _octets(32, 3),
+    "draw": _octets(32, 4),
+    "key": _points(1, 5),
+    "amount": _points(3, 6),
+    "expires": 1_750_604_800,
+    "consent": None,
+    "memos": _MEMOS,
+    "proof": _octets(228, 7),
+}
+_HEADROOM = {"prover": "owner", "left": _points(1, 8), "proof": _octets(195, 9), "range_proof": _octets(755, 10)}
+_DOCUMENT = {
+    "document": _octets(32, 3),
+    "kind": "export-declaration",
+    "currency": "USD",
+    "epoch": 1,
+    "attester": _points(1, 11),
+    "owner": _points(1, 12),
+    "limit": _points(3, 13),
+    "memos": _MEMOS,
+    "proof": _octets(228, 14),
+    "range_proof": _octets(755, 15),
+}
+
+REGISTRATION: dict[str, Any] = {"documents": [_DOCUMENT]}
+FINANCING: dict[str, Any] = {"lines": [{"draft": _DRAFT, "headroom": _HEADROOM}]}
+REDUCTION: dict[str, Any] = {
+    "draw": _octets(32, 4),
+    "amount": _points(3, 16),
+    "reason": "repaid-own-funds",
+    "memos": _MEMOS,
+    "proof": _octets(228, 17),
+    "range_proof": _octets(755, 18),
+}
+CLOSURE: dict[str, Any] = {"draw": _octets(32, 4), "proof": _octets(130, 19)}
+VIEW: dict[str, Any] = {
+    "document": _octets(32, 3),
+    "reader": "owner",
+    "nonce": _octets(16, 20),
+    "issued": 1_750_000_000,
+    "proof": _octets(65, 21),
+}
+
+RECEIPT: dict[str, Any] = {"index": 42, "time": 1_750_000_000, "leaf": _octets(32, 22)}
+DRAW_RECEIPT: dict[str, Any] = {"draw": _octets(32, 4), "head": _octets(32, 23), "receipt": RECEIPT}
+REGISTERED: dict[str, Any] = {"receipts": [RECEIPT]}
+FINANCED: dict[str, Any] = {"draws": [DRAW_RECEIPT]}
+STATUS: dict[str, Any] = {"document": _octets(32, 3), "kind": "export-declaration", "currency": "USD", "financeable": True}
+NOTICE: dict[str, Any] = {
+    "document": _octets(32, 3),
+    "currency": "USD",
+    "epoch": 1,
+    "owner": _points(1, 12),
+    "memo": _octets(1584, 1),
+}
+_ENTRY = {"type": "register", "time": 1_750_000_000, "body": _DOCUMENT}
+PRIVATE_STATE: dict[str, Any] = {
+    **{name: _DOCUMENT[name] for name in ("document", "kind", "currency", "epoch", "owner", "limit")},
+    "residual": _points(3, 24),
+    "head": _octets(32, 25),
+    "draws": 0,
+    "entries": [_ENTRY],
+}
+PAGE: dict[str, Any] = {"entries": [{"index": 1, "entry": _ENTRY}], "next": None, "size": 2}
+HEALTH: dict[str, Any] = {"status": "ok", "engine": "openssl", "entries": 2}
+_KEY = {"holder": "regulator", "key": _points(1, 26), "seal_key": _octets(32, 27), "proof": _octets(65, 28)}
+GENESIS: dict[str, Any] = {
+    "type": "genesis",
+    "time": 1_750_000_000,
+    "protocol": 1,
+    "suite": "tradeveil_Shake128_secp256k1",
+    "generators": _octets(32, 29),
+    "origin": "log.example/export",
+    "epoch": 1,
+    "regulator": _KEY,
+    "attesters": [{**_KEY, "holder": "customs"}],
+    "kinds": [{"name": "export-declaration", "restores": ["released", "repaid-own-funds"]}],
+}

@@ -1,0 +1,217 @@
+"""The one place where refusals become problem documents (RFC 9457).
+
+Everything else in the service raises Refusal with a type of the closed list in schemas.problems, or lets one of the functions
+here turn what zkcore or pydantic raised into one. No answer contains what was refused, only where it stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from schemas import problems
+from schemas.problems import CONTENT_TYPE, FieldProblem, LineProblem, Problem, ProblemType
+from zkcore.errors import (
+    BatchRejected,
+    ContextError,
+    EncodingError,
+    IdentityError,
+    LengthError,
+    PointError,
+    ScalarError,
+    StateError,
+    ZkError,
+)
+from zkcore.suite import Suite
+from zkcore.verifying.batch import Claim, verify
+
+RETRY_AFTER = {"Retry-After": "1"}
+PROBLEM_KEY = "tradeveil.problem"
+"""Where a request's scope keeps the slug of the problem it was answered with, for the log."""
+
+_MOST_FIELDS = 20
+_LONGEST_POINTER = 200
+
+_UNREADABLE = (LengthError, PointError, IdentityError, ScalarError, EncodingError, ContextError)
+
+_OF_CLAIM: dict[str, ProblemType] = {
+    "register.proof": problems.PROOF_INVALID,
+    "register.range": problems.PROOF_INVALID,
+    "draw.commitment": problems.PROOF_INVALID,
+    "draw.consent": problems.CONSENT_INVALID,
+    "draw.headroom": problems.HEADROOM_NOT_PROVEN,
+    "draw.range": problems.HEADROOM_NOT_PROVEN,
+    "reduce.proof": problems.PROOF_INVALID,
+    "reduce.range": problems.PROOF_INVALID,
+    "close.proof": problems.PROOF_INVALID,
+}
+
+
+class Refusal(Exception):
+    """A request is refused with a problem of the closed list. Nothing was written."""
+
+    def __init__(
+        self,
+        problem: ProblemType,
+        *,
+        lines: Sequence[LineProblem] = (),
+        fields: Sequence[FieldProblem] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(problem.slug)
+        self.problem = problem
+        self.lines = tuple(lines)
+        self.fields = tuple(fields)
+        self.headers = headers
+
+
+# --- what zkcore raises ---------------------------------------------------------------------------------------------------
+
+
+def lines_refusal(problem: ProblemType, lines: Sequence[tuple[int, ZkError]]) -> Refusal:
+    """The refusal that names these lines (counted from 0) with what each would raise alone.
+
+    Headroom that is not proven looks the same whatever the reason: the proof may be false, or the document's state another by
+    now, and the difference would tell a bank what others do.
+    """
+    if problem is problems.HEADROOM_NOT_PROVEN:
+        lines = [(line, StateError(problem.title)) for line in sorted({line for line, _ in lines})]
+    found = [LineProblem(line=line, type=problem.uri, code=error.code, detail=str(error)) for line, error in lines]
+    return Refusal(problem, lines=found)
+
+
+def refuse_lines(problem: ProblemType, lines: Sequence[tuple[int, ZkError]]) -> None:
+    """Raises Refusal naming these lines; returns when there are none."""
+    if lines:
+        raise lines_refusal(problem, lines)
+
+
+Failure = tuple[str, ZkError]
+"""The label of a claim, and what is wrong with it."""
+
+
+class FailedClaims:
+    """What a batch refused, by problem type. Claims are labelled `line:statement`, like `3:draw.consent`."""
+
+    def __init__(self, failures: Sequence[Failure]) -> None:
+        self._lines: dict[str, list[tuple[int, ZkError]]] = {}
+        for label, error in failures:
+            line, _, name = label.partition(":")
+            self._lines.setdefault(_OF_CLAIM[name].slug, []).append((int(line), error))
+
+    def refuse(self, *types: ProblemType) -> None:
+        """Raises Refusal for the first of these types that a claim failed with; returns when none did."""
+        for problem in types:
+            refuse_lines(problem, self._lines.get(problem.slug, []))
+
+
+def check_claims(suite: Suite, claims: Sequence[Claim], failures: Sequence[Failure] = ()) -> FailedClaims:
+    """Verify the claims in one batch; `failures` are what failed before. The result must be asked to `refuse`, in the order in
+    which the caller may learn of refusals."""
+    try:
+        verify(suite, claims)
+    except BatchRejected as rejected:
+        return FailedClaims([*failures, *rejected.failures])
+    return FailedClaims(failures)
+
+
+@contextmanager
+def decoding(pointer: str) -> Iterator[None]:
+    """What zkcore cannot read of the message at this JSON pointer makes the request malformed."""
+    try:
+        yield
+    except _UNREADABLE as error:
+        raise malformed(pointer, str(error)) from error
+
+
+# --- what pydantic and FastAPI raise --------------------------------------------------------------------------------------
+
+
+def malformed(pointer: str, detail: str) -> Refusal:
+    """The request is malformed at one place."""
+    return Refusal(problems.MALFORMED, fields=[FieldProblem(path=pointer, detail=detail)])
+
+
+def of_validation(errors: Sequence[Any], start: int = 0) -> Refusal:
+    """The request is malformed in these places. `start` leaves out the first parts of pydantic's locations."""
+    fields = [
+        FieldProblem(path=_pointer(error["loc"][start:]), detail=error["msg"].removeprefix("Value error, "))
+        for error in errors[:_MOST_FIELDS]
+    ]
+    return Refusal(problems.MALFORMED, fields=fields)
+
+
+def _pointer(location: Sequence[str | int]) -> str:
+    """A JSON pointer (RFC 6901). The sender chose the names in it, so it is cut to a bound and to printable ASCII."""
+    escaped = (str(part).replace("~", "~0").replace("/", "~1") for part in location)
+    pointer = "".join(f"/{part}" for part in escaped)
+    return ascii(pointer[:_LONGEST_POINTER])[1:-1]
+
+
+def _of_parameters(error: RequestValidationError) -> Refusal:
+    """Path, query and header parameters; the body is validated elsewhere. Pointers start with where the parameter stands."""
+    errors = error.errors()
+    if any(tuple(item["loc"]) == ("header", "Idempotency-Key") for item in errors):
+        return Refusal(problems.KEY_MISSING)
+    return of_validation(errors)
+
+
+# --- answers --------------------------------------------------------------------------------------------------------------
+
+
+def problem_response(refusal: Refusal) -> Response:
+    """The answer to a refused request."""
+    kind = refusal.problem
+    body = Problem(
+        type=kind.uri,
+        title=kind.title,
+        title_zh=kind.title_zh,
+        status=kind.status,
+        detail=kind.advice,
+        detail_zh=kind.advice_zh,
+        lines=list(refusal.lines),
+        fields=list(refusal.fields),
+    )
+    headers = {"Cache-Control": "no-store", **(refusal.headers or {})}
+    return Response(body.model_dump_json(), status_code=kind.status, headers=headers, media_type=CONTENT_TYPE)
+
+
+def refusal_of(error: Exception) -> Refusal:
+    """What the caller is told of any exception that reached the edge."""
+    match error:
+        case Refusal():
+            return error
+        case RequestValidationError():
+            return _of_parameters(error)
+        case HTTPException(status_code=404):
+            return Refusal(problems.NOT_FOUND)
+        case HTTPException(status_code=405):
+            return Refusal(problems.METHOD_NOT_ALLOWED, headers=error.headers)
+        case HTTPException() | ClientDisconnect():
+            return Refusal(problems.MALFORMED)
+        case OperationalError() | InterfaceError() | PoolTimeout():
+            return Refusal(problems.UNAVAILABLE, headers=RETRY_AFTER)
+        case _:
+            return Refusal(problems.INTERNAL)
+
+
+def install_problems(app: FastAPI) -> None:
+    """Every known exception gets its problem. Unknown ones reach the request log, which answers for them."""
+
+    async def handle(request: Request, error: Exception) -> Response:
+        refusal = refusal_of(error)
+        request.scope[PROBLEM_KEY] = refusal.problem.slug
+        return problem_response(refusal)
+
+    known = (Refusal, RequestValidationError, HTTPException, ClientDisconnect, OperationalError, InterfaceError, PoolTimeout)
+    for kind in known:
+        app.add_exception_handler(kind, handle)

@@ -1,0 +1,235 @@
+"""The calls of the service, each a thin line from HTTP to one named function. Sync functions run in the thread pool."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from schemas import problems
+from schemas.answers import (
+    DocumentStatus,
+    DocumentView,
+    DrawReceipt,
+    EntriesPage,
+    FinancingAnswer,
+    Health,
+    OwnerNotice,
+    RegistrationAnswer,
+)
+from schemas.entries import Genesis
+from schemas.messages import CloseMessage, FinancingRequest, ReduceMessage, RegistrationRequest, ViewMessage
+from service import committing, examples, reading
+from service.bodies import Digits, DocumentId, DrawId, JsonBody, Key, check_export_token, check_same, read_message
+from service.idempotency import Answer
+from service.openapi import OF_BODIES, OF_WRITES, json_body, problem_answers, success
+from service.verifier import Verifier
+
+MAXIMUM_PAGE = 1_000
+_CREATED = 201
+
+router = APIRouter(prefix="/v1")
+
+
+def _verifier(request: Request) -> Verifier:
+    verifier: Verifier = request.app.state.verifier
+    return verifier
+
+
+Service = Annotated[Verifier, Depends(_verifier)]
+
+
+def _json(body: bytes, status: int = 200, replayed: bool = False) -> Response:
+    headers = {"Cache-Control": "no-store", **({"Idempotency-Replayed": "true"} if replayed else {})}
+    return Response(body, status_code=status, headers=headers, media_type="application/json")
+
+
+def _found(answer: BaseModel) -> Response:
+    return _json(answer.model_dump_json().encode("utf-8"))
+
+
+def _created(answer: Answer) -> Response:
+    return _json(answer.body, _CREATED, answer.replayed)
+
+
+@router.get(
+    "/parameters",
+    summary="What this log is about",
+    operation_id="get_parameters",
+    tags=["log"],
+    response_model=Genesis,
+    responses={200: success("The log's first entry, which fixes suite, keys and kinds", examples.GENESIS), **problem_answers()},
+)
+def get_parameters(service: Service) -> Response:
+    """The genesis: check its proofs of possession before you use its keys."""
+    return _json(service.genesis)
+
+
+@router.post(
+    "/documents",
+    summary="Register documents",
+    operation_id="register_documents",
+    tags=["documents"],
+    status_code=_CREATED,
+    response_model=RegistrationAnswer,
+    responses={
+        _CREATED: success("All were registered", examples.REGISTERED, replays=True),
+        **problem_answers(*OF_WRITES, problems.PROOF_INVALID, problems.REGISTRATION_REFUSED, problems.ALREADY_EXISTS),
+    },
+    openapi_extra=json_body(RegistrationRequest, "1 to 100 documents of one attester", examples.REGISTRATION),
+)
+def register_documents(service: Service, key: Key, body: JsonBody) -> Response:
+    """The attester registers documents with committed limits: all or none."""
+    return _created(committing.register(service, key, read_message(RegistrationRequest, body)))
+
+
+@router.get(
+    "/documents/{id}",
+    summary="A document's status",
+    operation_id="get_document",
+    tags=["documents"],
+    response_model=DocumentStatus,
+    responses={
+        200: success("What whoever knows the id may see", examples.STATUS),
+        **problem_answers(problems.MALFORMED, problems.DOCUMENT_UNKNOWN),
+    },
+)
+def get_document(service: Service, document: DocumentId) -> Response:
+    """Kind, currency, financeable or not. Nothing of draws or headroom."""
+    return _found(reading.status(service, document))
+
+
+@router.get(
+    "/documents/{id}/notice",
+    summary="The attester's notice for the owner",
+    operation_id="get_notice",
+    tags=["documents"],
+    response_model=OwnerNotice,
+    responses={
+        200: success("The sealed memo", examples.NOTICE),
+        **problem_answers(problems.MALFORMED, problems.DOCUMENT_UNKNOWN),
+    },
+)
+def get_notice(service: Service, document: DocumentId) -> Response:
+    """A sealed memo that the owner alone can open. A wallet restored from its seed finds its documents by it."""
+    return _found(reading.notice(service, document))
+
+
+@router.post(
+    "/documents/{id}/view",
+    summary="A document's private state",
+    operation_id="view_document",
+    tags=["documents"],
+    response_model=DocumentView,
+    responses={
+        200: success("Residual, head and all entries of the document", examples.PRIVATE_STATE),
+        **problem_answers(*OF_BODIES, problems.DOCUMENT_UNKNOWN, problems.EXPIRED, problems.ALREADY_EXISTS),
+    },
+    openapi_extra=json_body(ViewMessage, "A proof of knowledge of the reader's key, fresh and used once", examples.VIEW),
+)
+def view_document(service: Service, document: DocumentId, body: JsonBody) -> Response:
+    """For whoever proves to be the owner or the regulator; everybody else is told that there is no such document."""
+    message = read_message(ViewMessage, body)
+    check_same(document, message.document, "/document")
+    return _found(reading.view(service, message))
+
+
+@router.post(
+    "/financings",
+    summary="Verify and commit a financing",
+    operation_id="commit_financing",
+    tags=["financings"],
+    status_code=_CREATED,
+    response_model=FinancingAnswer,
+    responses={
+        _CREATED: success("All draws were committed", examples.FINANCED, replays=True),
+        **problem_answers(
+            *OF_WRITES,
+            problems.DOCUMENT_REPEATED,
+            problems.DOCUMENT_UNKNOWN,
+            problems.EXPIRED,
+            problems.PROOF_INVALID,
+            problems.CONSENT_INVALID,
+            problems.CONSENT_USED,
+            problems.ALREADY_EXISTS,
+            problems.HEADROOM_NOT_PROVEN,
+        ),
+    },
+    openapi_extra=json_body(FinancingRequest, "1 to 100 draws on as many documents", examples.FINANCING),
+)
+def commit_financing(service: Service, key: Key, body: JsonBody) -> Response:
+    """Every draw with the bank's draft and the headroom proof that answers it: all or none are committed."""
+    return _created(committing.verify_and_commit(service, key, read_message(FinancingRequest, body)))
+
+
+_OF_DRAWS = problem_answers(*OF_WRITES, problems.DRAW_UNKNOWN, problems.DRAW_CLOSED, problems.PROOF_INVALID)
+
+
+@router.post(
+    "/draws/{id}/reductions",
+    summary="Reduce a draw",
+    operation_id="reduce_draw",
+    tags=["financings"],
+    status_code=_CREATED,
+    response_model=DrawReceipt,
+    responses={_CREATED: success("The draw was reduced", examples.DRAW_RECEIPT, replays=True), **_OF_DRAWS},
+    openapi_extra=json_body(ReduceMessage, "A release, repayment or write-off, proven for the draw's head", examples.REDUCTION),
+)
+def reduce_draw(service: Service, draw: DrawId, key: Key, body: JsonBody) -> Response:
+    """Less is outstanding; whether headroom comes back depends on the reason and the document's kind."""
+    message = read_message(ReduceMessage, body)
+    check_same(draw, message.draw, "/draw")
+    return _created(committing.reduce(service, key, message))
+
+
+@router.post(
+    "/draws/{id}/closure",
+    summary="Close a draw",
+    operation_id="close_draw",
+    tags=["financings"],
+    status_code=_CREATED,
+    response_model=DrawReceipt,
+    responses={_CREATED: success("The draw was closed", examples.DRAW_RECEIPT, replays=True), **_OF_DRAWS},
+    openapi_extra=json_body(CloseMessage, "A proof that nothing is outstanding, for the draw's head", examples.CLOSURE),
+)
+def close_draw(service: Service, draw: DrawId, key: Key, body: JsonBody) -> Response:
+    """The end of a draw on which nothing is outstanding."""
+    message = read_message(CloseMessage, body)
+    check_same(draw, message.draw, "/draw")
+    return _created(committing.close(service, key, message))
+
+
+@router.get(
+    "/entries",
+    summary="Export the log",
+    operation_id="export_entries",
+    tags=["log"],
+    dependencies=[Depends(check_export_token)],
+    response_model=EntriesPage,
+    responses={
+        200: success("A page of entries in order", examples.PAGE),
+        **problem_answers(problems.MALFORMED, problems.UNAUTHORISED),
+    },
+)
+def export_entries(
+    service: Service,
+    start: Annotated[int, Digits, Query(alias="from", ge=0, lt=1 << 53, description="index of the first entry")] = 0,
+    limit: Annotated[int, Digits, Query(ge=1, le=MAXIMUM_PAGE, description="entries on one page")] = 500,
+) -> Response:
+    """For auditors. `next` says where the following page starts, or is null at the end."""
+    return _found(reading.export(service, start, limit))
+
+
+@router.get(
+    "/health",
+    summary="Whether the service can work",
+    operation_id="get_health",
+    tags=["log"],
+    response_model=Health,
+    responses={200: success("It can", examples.HEALTH), **problem_answers()},
+)
+def get_health(service: Service) -> Response:
+    """Asks the database, too."""
+    return _found(reading.health(service))

@@ -1,0 +1,158 @@
+"""The tables, and the conversion between their rows and the ledger's states.
+
+Nothing here says what an amount, a limit or a headroom is, or whose: commitments, public keys, sealed memos and times are all
+there is. Bytes are stored as bytes, their lengths checked by the database too.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    RowMapping,
+    String,
+    Table,
+)
+
+from zkcore.commitments import HANDLED_COMMITMENT_SIZE, HandledCommitment
+from zkcore.group import ELEMENT_SIZE, Group
+from zkcore.ledger import MAXIMUM_DRAWS, DocumentState, DrawState
+
+METADATA = MetaData()
+
+
+def _octets(name: str, size: int, *arguments: Any, **options: Any) -> Column[bytes]:
+    """A column of exactly `size` bytes."""
+    return Column(name, LargeBinary, CheckConstraint(f"length({name}) = {size}"), *arguments, nullable=False, **options)
+
+
+LOG = Table(
+    "log",
+    METADATA,
+    Column("id", Integer, CheckConstraint("id = 1"), primary_key=True, autoincrement=False),
+    Column("size", BigInteger, nullable=False),
+    Column("time", BigInteger, nullable=False),
+)
+"""One row: how many entries there are, and the time of the last. Whoever adds an entry locks it, so indices have no gaps."""
+
+ENTRIES = Table(
+    "entries",
+    METADATA,
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("document", LargeBinary, index=True),
+    Column("data", LargeBinary, nullable=False),
+)
+"""The log: canonical bytes of each entry, and the document it is about (null for the genesis)."""
+
+DOCUMENTS = Table(
+    "documents",
+    METADATA,
+    _octets("id", 32, primary_key=True),
+    Column("kind", String(64), nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    _octets("owner", ELEMENT_SIZE),
+    _octets("limit_committed", HANDLED_COMMITMENT_SIZE),
+    _octets("residual", HANDLED_COMMITMENT_SIZE),
+    _octets("head", 32),
+    Column("draws", Integer, CheckConstraint(f"draws BETWEEN 0 AND {MAXIMUM_DRAWS}"), nullable=False),
+    Column("registered_at", ForeignKey(ENTRIES.c.position), nullable=False),
+)
+"""Documents as they stand. `head` moves with whatever changes the residual, and a change names the head it was proven for."""
+
+DRAWS = Table(
+    "draws",
+    METADATA,
+    _octets("id", 32, primary_key=True),
+    Column("document", ForeignKey(DOCUMENTS.c.id), nullable=False, index=True),
+    _octets("draw_key", ELEMENT_SIZE),
+    _octets("outstanding", HANDLED_COMMITMENT_SIZE),
+    _octets("head", 32),
+    Column("closed", Boolean, nullable=False),
+)
+"""Draws as they stand."""
+
+CONSENTS = Table(
+    "consents",
+    METADATA,
+    Column("document", ForeignKey(DOCUMENTS.c.id), nullable=False),
+    _octets("application", 32),
+    PrimaryKeyConstraint("document", "application"),
+)
+"""Owners' consents that were used: one draw a document for each application."""
+
+NONCES = Table(
+    "nonces",
+    METADATA,
+    _octets("nonce", 16, primary_key=True),
+    Column("seen", BigInteger, nullable=False, index=True),
+)
+"""Nonces of private views of the last minutes."""
+
+ANSWERS = Table(
+    "answers",
+    METADATA,
+    _octets("id", 32, primary_key=True),
+    _octets("fingerprint", 32),
+    Column("body", LargeBinary, nullable=False),
+)
+"""What was answered to each accepted write, by digest of its Idempotency-Key. Never expires."""
+
+
+def document_of_row(group: Group, row: RowMapping) -> DocumentState:
+    """A row of DOCUMENTS as the ledger's state."""
+    return DocumentState(
+        row["id"],
+        row["kind"],
+        row["currency"],
+        row["epoch"],
+        group.decode(row["owner"]),
+        HandledCommitment.decode(group, row["limit_committed"]),
+        HandledCommitment.decode(group, row["residual"]),
+        row["head"],
+        row["draws"],
+    )
+
+
+def row_of_document(document: DocumentState, registered_at: int) -> dict[str, Any]:
+    """A new document as a row. Raises IdentityError where a commitment has no encoding."""
+    return {
+        "id": document.document,
+        "kind": document.kind,
+        "currency": document.currency,
+        "epoch": document.epoch,
+        "owner": document.owner.encode(),
+        "limit_committed": document.limit.encode(),
+        "registered_at": registered_at,
+        **moved_document(document),
+    }
+
+
+def moved_document(document: DocumentState) -> dict[str, Any]:
+    """What changes in a document's row. Raises IdentityError where a commitment has no encoding."""
+    return {"residual": document.residual.encode(), "head": document.head, "draws": document.draws}
+
+
+def draw_of_row(group: Group, row: RowMapping) -> DrawState:
+    """A row of DRAWS as the ledger's state."""
+    outstanding = HandledCommitment.decode(group, row["outstanding"])
+    return DrawState(row["id"], row["document"], group.decode(row["draw_key"]), outstanding, row["head"], row["closed"])
+
+
+def row_of_draw(draw: DrawState) -> dict[str, Any]:
+    """A new draw as a row. Raises IdentityError where a commitment has no encoding."""
+    return {"id": draw.draw, "document": draw.document, "draw_key": draw.key.encode(), **moved_draw(draw)}
+
+
+def moved_draw(draw: DrawState) -> dict[str, Any]:
+    """What changes in a draw's row. Raises IdentityError where a commitment has no encoding."""
+    return {"outstanding": draw.outstanding.encode(), "head": draw.head, "closed": draw.closed}

@@ -1,0 +1,178 @@
+"""A client of a service in the same process, which also looks into its database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import count
+from typing import Any, TypeVar
+
+import httpx
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from pydantic import BaseModel
+from sqlalchemy import Engine, MetaData, create_engine
+
+from schemas.answers import DrawReceipt, FinancingAnswer, RegistrationAnswer
+from schemas.canonical import canonical
+from schemas.messages import CloseMessage, ReduceMessage, ViewMessage
+from schemas.problems import CONTENT_TYPE, Problem, ProblemType
+from schemas.wire import encode_base64url
+from service.app import create_app
+from service.genesis import store
+from service.settings import Settings
+from service.storage import open_storage
+from service.verifier import Verifier
+from tests.builders import (
+    NOW,
+    Loan,
+    NewDocument,
+    NewDraw,
+    NewReduction,
+    Paper,
+    World,
+    financing_request,
+    make_draw,
+    make_register,
+    registration_request,
+)
+from zkcore.operations import Close, View
+
+TOKEN = "a-token-for-the-auditors-of-this-test"
+A = TypeVar("A", bound=BaseModel)
+JSON = {"Content-Type": "application/json"}
+Dump = dict[str, list[tuple[Any, ...]]]
+
+
+@dataclass
+class Desk:
+    """A service at work. `now` is its clock, which stands still."""
+
+    world: World
+    app: FastAPI
+    client: TestClient
+    database: Engine
+    now: int = NOW
+    _keys: Iterator[int] = field(default_factory=count)
+
+    @property
+    def verifier(self) -> Verifier:
+        verifier: Verifier = self.app.state.verifier
+        return verifier
+
+    def key(self) -> str:
+        """A fresh Idempotency-Key."""
+        return f"test-request-{next(self._keys):08}"
+
+    def dump(self) -> Dump:
+        """Every row of every table that there is."""
+        tables = MetaData()
+        tables.reflect(self.database)
+        with self.database.connect() as connection:
+            rows = {table.name: [tuple(row) for row in connection.execute(table.select())] for table in tables.sorted_tables}
+        return {name: sorted(found, key=repr) for name, found in rows.items()}
+
+    # --- calls that answer whatever comes -------------------------------------------------------------------------------
+
+    def post(self, path: str, message: BaseModel | bytes, *, key: str | None = None, **headers: str) -> httpx.Response:
+        """Send a message, or bytes as they are, with a fresh Idempotency-Key unless one is given."""
+        body = message if isinstance(message, bytes) else canonical(message)
+        sent = {**JSON, "Idempotency-Key": key or self.key(), **headers}
+        response: httpx.Response = self.client.post(path, content=body, headers=sent)
+        return response
+
+    def get(self, path: str, **headers: str) -> httpx.Response:
+        response: httpx.Response = self.client.get(path, headers=headers)
+        return response
+
+    def export(self, query: str = "") -> httpx.Response:
+        return self.get(f"/v1/entries{query}", Authorization=f"Bearer {TOKEN}")
+
+    def send_documents(self, documents: Sequence[NewDocument], key: str | None = None) -> httpx.Response:
+        return self.post("/v1/documents", registration_request(documents), key=key)
+
+    def send_draws(self, draws: Sequence[NewDraw], key: str | None = None) -> httpx.Response:
+        return self.post("/v1/financings", financing_request(draws), key=key)
+
+    def send_reduction(self, reduction: NewReduction, key: str | None = None) -> httpx.Response:
+        message = ReduceMessage.of(reduction.operation)
+        return self.post(f"/v1/draws/{encode_base64url(message.draw)}/reductions", message, key=key)
+
+    def send_close(self, operation: Close, key: str | None = None) -> httpx.Response:
+        message = CloseMessage.of(operation)
+        return self.post(f"/v1/draws/{encode_base64url(message.draw)}/closure", message, key=key)
+
+    def send_view(self, operation: View) -> httpx.Response:
+        message = ViewMessage.of(operation)
+        return self.post(f"/v1/documents/{encode_base64url(message.document)}/view", message)
+
+    # --- calls that must succeed ----------------------------------------------------------------------------------------
+
+    def register(self, *limits: int, currency: str = "USD") -> list[Paper]:
+        """Documents with these limits, registered together."""
+        documents = [make_register(self.world, limit, currency=currency) for limit in limits]
+        answer = accepted(self.send_documents(documents), RegistrationAnswer)
+        return [document.committed(receipt.leaf) for document, receipt in zip(documents, answer.receipts, strict=True)]
+
+    def finance(self, *draws: NewDraw) -> list[tuple[Paper, Loan]]:
+        """Commit these draws together."""
+        answer = accepted(self.send_draws(draws), FinancingAnswer)
+        return [draw.committed(line.receipt.leaf) for draw, line in zip(draws, answer.draws, strict=True)]
+
+    def draw(self, paper: Paper, amount: int) -> tuple[Paper, Loan]:
+        """Draw this amount."""
+        return self.finance(make_draw(self.world, paper, amount))[0]
+
+    def reduce(self, reduction: NewReduction, paper: Paper, loan: Loan) -> tuple[Paper, Loan]:
+        """Commit a reduction."""
+        answer = accepted(self.send_reduction(reduction), DrawReceipt)
+        return reduction.committed(self.world, paper, loan, answer.receipt.leaf)
+
+
+@contextmanager
+def make_desk(world: World, database: str, **options: Any) -> Iterator[Desk]:
+    """A service over an empty database at this URL; `options` are Settings."""
+    engine = create_engine(database)
+    _empty(engine)
+    storage = open_storage(database, world.suite.group, workers=1)
+    store(storage, world.genesis)
+    storage.close()
+    settings = replace(Settings(database, TOKEN, workers=8), **options)
+    desk: Desk
+    app = create_app(settings, world.suite, lambda: desk.now)
+    with TestClient(app) as client:
+        desk = Desk(world, app, client, engine)
+        yield desk
+    engine.dispose()
+
+
+def _empty(engine: Engine) -> None:
+    tables = MetaData()
+    tables.reflect(engine)
+    tables.drop_all(engine)
+
+
+def accepted(response: httpx.Response, form: type[A]) -> A:
+    """The answer to a write that was accepted."""
+    assert response.status_code == 201, response.text
+    return form.model_validate(response.json())
+
+
+def refused(response: httpx.Response, expected: ProblemType) -> Problem:
+    """The problem document, after checking that it is this one in every respect."""
+    assert response.status_code == expected.status, response.text
+    assert response.headers["Content-Type"] == CONTENT_TYPE
+    problem = Problem.model_validate(response.json())
+    assert (problem.type, problem.status) == (expected.uri, expected.status)
+    assert problem.detail == expected.advice
+    assert problem.detail_zh == expected.advice_zh
+    return problem
+
+
+@contextmanager
+def unchanged(desk: Desk) -> Iterator[None]:
+    """Nothing of the database changes within."""
+    before = desk.dump()
+    yield
+    assert desk.dump() == before

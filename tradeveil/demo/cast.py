@@ -1,0 +1,93 @@
+"""Who plays, and with which declarations: the synthetic sample that ships with the project, and three fictitious banks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from schemas.domain.csv_form import read_declarations
+from schemas.domain.currency import Currency
+from schemas.domain.declaration import Declaration
+
+ORIGIN = "demo.tradeveil.example/exports"
+BANK_ROLE = "bank"
+
+
+@dataclass(frozen=True)
+class Bank:
+    """A bank: the folder of its home, its institution code, and its names."""
+
+    folder: str
+    code: str
+    name: str
+    short: str
+
+
+@dataclass(frozen=True)
+class Enterprise:
+    """An exporter: the folder of its home, its credit code, and its name as on its declarations."""
+
+    folder: str
+    code: str
+    name: str
+
+
+BANK_A = Bank("bank-a", "320500730101", "Bank A 虚构甲银行", "Bank A")
+BANK_B = Bank("bank-b", "330200730202", "Bank B 虚构乙银行", "Bank B")
+BANK_C = Bank("bank-c", "500000730303", "Bank C 虚构丙银行", "Bank C")
+BANKS = (BANK_A, BANK_B, BANK_C)
+
+SUZHOU = "91320581MA1P3K7L9H"
+NINGBO = "91330206MA2AF8CXX8"
+CHONGQING = "91500106MA5U7RGD35"
+XIAMEN = "91350211MA31QW5E9P"
+QINGDAO = "91370212MA3NBH6U31"
+
+ONE_FOR_THREE = "232520260028296053"
+RACE = "310420260083605699"
+REPAID = "800320260025945192"
+YEN = "425820260051682861"
+SIX = (
+    "371120260049030534",
+    "371120260071208355",
+    "371120260016216196",
+    "371120260033545514",
+    "371120260073624004",
+    "371120260090650682",
+)
+CONSENTED = "310420260091484937"
+LOST_WALLET = "232520260046223349"
+UNTOUCHED_OF_NINGBO = "310420260019231207"
+"""A declaration that no story draws on, for a consent to be misused on; it is in EUR."""
+
+
+def sample_bytes() -> bytes:
+    """The sample of declarations, as Customs gets it."""
+    return (files("schemas.domain") / "samples" / "declarations.csv").read_bytes()
+
+
+@cache
+def declarations() -> tuple[Declaration, ...]:
+    """The declarations of the sample. Raises ValueError when it is not faultless."""
+    reading = read_declarations(sample_bytes())
+    if reading.errors:
+        raise ValueError(f"the sample of declarations has errors: {reading.errors[0]}")
+    return reading.declarations
+
+
+@cache
+def enterprises() -> dict[str, Enterprise]:
+    """Every owner of a declaration of the sample, by credit code."""
+    names = {declaration.owner.credit_code.text: declaration.owner.name for declaration in declarations()}
+    return {code: Enterprise(f"exporter-{code[2:6]}-{code[-4:].lower()}", code, name) for code, name in names.items()}
+
+
+@cache
+def limits() -> dict[tuple[str, Currency], int]:
+    """The limit (minor units) of every document that the sample makes, by declaration number and currency."""
+    return {
+        (declaration.number.text, currency): minor
+        for declaration in declarations()
+        for currency, minor in declaration.limits().items()
+    }

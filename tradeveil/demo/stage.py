@@ -1,0 +1,225 @@
+"""The stage: a directory with a home for everybody, the service in a process of its own, and the wire between them.
+
+Leaving the stage ends the service and removes the directory, also after a failure or Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Barrier
+from unittest import mock
+
+import httpx
+
+import tradeveil
+from parties.common import runtime
+from parties.common.client import Backoff, ServiceClient
+from tradeveil.demo.commands import Commands, routed_output
+from zkcore import engine
+
+_READY_SECONDS = 60
+_STOP_SECONDS = 15
+_RENDEZVOUS_SECONDS = 30
+_POLL_SECONDS = 0.02
+_ADDRESS = re.compile(r"http://127\.0\.0\.1:[0-9]+")
+_FINANCINGS = "/v1/financings"
+_STARTER = "import sys; from tradeveil.cli import main; sys.exit(main())"
+
+
+class StageError(Exception):
+    """The stage cannot be built; the message says why."""
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A call that a party made: what the service was sent, and the status it answered."""
+
+    method: str
+    path: str
+    key: str
+    body: bytes
+    status: int
+
+
+class Wire:
+    """The one HTTP client that all commands use here. It keeps what was sent, so that a demonstration can send it again."""
+
+    def __init__(self, address: str) -> None:
+        self.exchanges: list[Exchange] = []
+        self._rendezvous: Barrier | None = None
+        hooks = {"request": [self._before], "response": [self._after]}
+        self.http = httpx.Client(base_url=address, timeout=60.0, event_hooks=hooks, trust_env=False)
+
+    def connect(self, address: str) -> ServiceClient:
+        """Stands in for parties.common.runtime.connect."""
+        if httpx.URL(address) != self.http.base_url and httpx.URL(f"{address}/") != self.http.base_url:
+            raise StageError(f"a command was sent to {address}, and the stage's service is at {self.http.base_url}")
+        return ServiceClient(self.http, Backoff())
+
+    @contextmanager
+    def simultaneous(self, parties: int) -> Iterator[None]:
+        """Inside, financings wait for each other, and reach the service at the same moment."""
+        self._rendezvous = Barrier(parties)
+        try:
+            yield
+        finally:
+            self._rendezvous = None
+
+    def last_financing(self) -> Exchange:
+        """The last financing that the service accepted."""
+        return next(item for item in reversed(self.exchanges) if item.path == _FINANCINGS and item.status == httpx.codes.CREATED)
+
+    def post(self, path: str, body: bytes, key: str) -> httpx.Response:
+        """A write as anybody could send it, without a party's program."""
+        headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
+        return self.http.post(path, content=body, headers=headers)
+
+    def _before(self, request: httpx.Request) -> None:
+        if self._rendezvous is not None and request.url.path == _FINANCINGS:
+            self._rendezvous.wait(_RENDEZVOUS_SECONDS)
+
+    def _after(self, response: httpx.Response) -> None:
+        request = response.request
+        key = request.headers.get("Idempotency-Key", "")
+        self.exchanges.append(Exchange(request.method, request.url.path, key, request.read(), response.status_code))
+
+
+class Service:
+    """The service as `tradeveil serve run` in a process of its own, its output in files."""
+
+    def __init__(self, directory: Path, logs: Path) -> None:
+        logs.mkdir(mode=0o700, exist_ok=True)
+        self.directory, self.stdout, self.stderr = directory, logs / "service.out", logs / "service.err"
+        command = [sys.executable, "-c", _STARTER, "serve", "run", "--directory", str(directory), "--port", "0"]
+        with self.stdout.open("wb") as out, self.stderr.open("wb") as err:
+            # A session of its own: Ctrl-C reaches the demonstration alone, which then ends the service in order.
+            self._process = subprocess.Popen(  # noqa: S603 - our own command, without a shell
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=_environment(), start_new_session=True
+            )
+
+    def wait_ready(self) -> str:
+        """The address it listens at. Raises StageError when it ends, or says nothing in time."""
+        deadline = time.monotonic() + _READY_SECONDS
+        while time.monotonic() < deadline:
+            found = _ADDRESS.search(self.stdout.read_text("utf-8", "replace"))
+            if found is not None:
+                return found[0]
+            if self._process.poll() is not None:
+                break
+            time.sleep(_POLL_SECONDS)
+        raise StageError(f"the service did not start: {self.stderr.read_text('utf-8', 'replace').strip()}")
+
+    def peak_memory(self) -> int:
+        """The most memory it has held so far, in bytes (VmHWM); 0 where the system does not tell."""
+        try:
+            status = Path(f"/proc/{self._process.pid}/status").read_text("ascii", "replace")
+        except OSError:
+            return 0
+        found = re.search(r"^VmHWM:\s+([0-9]+) kB$", status, re.MULTILINE)
+        return 0 if found is None else int(found[1]) * 1024
+
+    def stop(self) -> int:
+        """End it as an operator does, by SIGTERM; by force when it does not. Its exit code."""
+        if self._process.poll() is None:
+            self._process.terminate()
+        try:
+            return self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
+
+
+def _environment() -> dict[str, str]:
+    """Ours, with the checkout that we run from on the path."""
+    root = str(Path(tradeveil.__file__).resolve().parent.parent)
+    paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where the demonstration takes place. `root` holds a home for everybody and the papers that they hand each other."""
+
+    root: Path
+    commands: Commands
+    service: Service
+    wire: Wire
+
+    @property
+    def address(self) -> str:
+        return str(self.wire.http.base_url).rstrip("/")
+
+    @property
+    def token_file(self) -> Path:
+        return self.service.directory / "export.token"
+
+    def home(self, who: str) -> Path:
+        return self.root / "homes" / who
+
+    def paper(self, name: str) -> Path:
+        """A file on its way from one party to another."""
+        return self.root / "papers" / name
+
+    def entries(self) -> int:
+        """How many entries the log has."""
+        return int(self.wire.http.get("/v1/health").raise_for_status().json()["entries"])
+
+
+Prepare = Callable[[Commands, Path], Path]
+"""Makes the keys and begins the log below a root, before there is a service; returns the service's directory."""
+
+
+@contextmanager
+def open_stage(commands: Commands, prepare: Prepare, *, keep: Path | None, engine_name: str | None) -> Iterator[Stage]:
+    """The stage, built and running. `keep`: an empty or new directory that stays afterwards; else a temporary one.
+
+    Raises StageError, CommandFailed.
+    """
+    with ExitStack() as leaving:
+        leaving.enter_context(_engine(engine_name))
+        leaving.enter_context(routed_output())
+        leaving.callback(os.umask, os.umask(0o077))  # What commands leave set in this process is put back.
+        root = leaving.enter_context(_directory(keep))
+        for name in ("homes", "papers"):
+            (root / name).mkdir(mode=0o700)
+        service = Service(prepare(commands, root), root / "logs")
+        leaving.callback(service.stop)
+        wire = Wire(service.wait_ready())
+        leaving.callback(wire.http.close)
+        leaving.enter_context(mock.patch.object(runtime, "connect", wire.connect))
+        yield Stage(root, commands, service, wire)
+
+
+@contextmanager
+def _directory(keep: Path | None) -> Iterator[Path]:
+    if keep is not None:
+        if keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
+            raise StageError(f"{keep} is there and is not an empty directory; choose another for --keep")
+        keep.mkdir(mode=0o700, parents=True, exist_ok=True)
+        yield keep.resolve()
+        return
+    root = Path(tempfile.mkdtemp(prefix="tradeveil-demo-"))
+    try:
+        yield root
+    finally:
+        shutil.rmtree(root)
+
+
+@contextmanager
+def _engine(name: str | None) -> Iterator[None]:
+    """The engine for us and for the service, by the environment variable that all commands obey."""
+    if name is None:
+        yield
+        return
+    with mock.patch.dict(os.environ, {engine.ENVIRONMENT_VARIABLE: name}):
+        yield

@@ -1,0 +1,79 @@
+"""Writes what other programs read about us: a JSON Schema a message (schemas/json) and the OpenAPI description (schemas/openapi.json).
+
+    python -m tradeveil.describe            write them anew
+    python -m tradeveil.describe --check    exit 1, naming the files, when what is there is not what the code says
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from schemas import answers, entries, identities, messages, problems, sealed
+from service.app import describe
+
+ROOT = Path(__file__).resolve().parent.parent / "schemas"
+
+_MESSAGES: dict[str, Any] = {
+    "registration-request": messages.RegistrationRequest,
+    "financing-request": messages.FinancingRequest,
+    "reduce": messages.ReduceMessage,
+    "close": messages.CloseMessage,
+    "view": messages.ViewMessage,
+    "registration-answer": answers.RegistrationAnswer,
+    "financing-answer": answers.FinancingAnswer,
+    "draw-receipt": answers.DrawReceipt,
+    "document-status": answers.DocumentStatus,
+    "owner-notice": answers.OwnerNotice,
+    "document-view": answers.DocumentView,
+    "entries-page": answers.EntriesPage,
+    "entry": entries.Entry,
+    "problem": problems.Problem,
+    "identity": identities.Identity,
+    "sealed-file": sealed.SealedFile,
+}
+
+
+def _pretty(value: Any) -> str:
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def generate() -> dict[Path, str]:
+    """Every generated file with its content."""
+    files = {ROOT / "openapi.json": _pretty(describe())}
+    for name, message in _MESSAGES.items():
+        schema = TypeAdapter(message).json_schema(mode="validation")
+        schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"urn:tradeveil:schema:{name}", **schema}
+        files[ROOT / "json" / f"{name}.json"] = _pretty(schema)
+    return files
+
+
+def drift() -> list[str]:
+    """Names of generated files that are missing, stale or not ours."""
+    files = generate()
+    wrong = [path for path, content in files.items() if not path.exists() or path.read_text("utf-8") != content]
+    wrong += [path for path in (ROOT / "json").glob("*.json") if path not in files]
+    return sorted(str(path.relative_to(ROOT.parent)) for path in wrong)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Write the JSON Schemas and the OpenAPI description.")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a file is not what the code says")
+    if parser.parse_args(arguments).check:
+        stale = drift()
+        for name in stale:
+            print(f"stale: {name} (run: make schemas)", file=sys.stderr)
+        return 1 if stale else 0
+    (ROOT / "json").mkdir(exist_ok=True)
+    for path, content in generate().items():
+        path.write_text(content, "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
