@@ -37,7 +37,7 @@ PARTS = (
     Part("bank", "parties.bank.cli", "Bank: drafts, verify-and-commit, repayments. 银行"),
     Part("regulator", "parties.regulator.cli", "Regulator: open everything, prove for an enterprise that consented. 监管"),
     Part("audit", "parties.auditor.cli", "Auditor: export the log and re-check it with public keys alone. 审计"),
-    Part("demo", "tradeveil.demo", "Play the whole story on this machine. 演示", "demo_command"),
+    Part("demo", "tradeveil.demo.cli", "Play the whole story on this machine. 演示", "demo_command"),
     Part("doctor", "tradeveil.doctor", "Check this installation. 自检", "doctor_command"),
 )
 EVERY_PART = frozenset(part.name for part in PARTS)

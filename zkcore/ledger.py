@@ -110,7 +110,7 @@ def facts(document: DocumentState) -> DocumentFacts:
     return DocumentFacts(document.document, document.currency, document.epoch, document.owner)
 
 
-def _checked(balance: HandledCommitment) -> HandledCommitment:
+def blinded_balance(balance: HandledCommitment) -> HandledCommitment:
     """A balance that an operation leaves behind, which must have an encoding.
 
     Whoever knows every blinding behind a balance can choose one that cancels them. The balance would then stand unblinded and
@@ -365,7 +365,7 @@ def check_headroom(
         raise StateError("a headroom proof by the regulator needs the owner's consent; one by the owner is itself the consent")
     if document.draws >= MAXIMUM_DRAWS:
         raise StateError("this document has carried as many draws as a document can")
-    _checked(document.residual - draft.amount)
+    blinded_balance(document.residual - draft.amount)
     sigma, bound = headroom_statement(headroom.prover), statements.HEADROOM_RANGE
     elements = headroom_elements(parameters, document, draft, headroom.prover, headroom.left)
     return [
@@ -403,7 +403,7 @@ def drawn(document: DocumentState, operation: Draw, leaf: bytes) -> tuple[Docume
     draft = operation.draft
     after = replace(
         document,
-        residual=_checked(document.residual - draft.amount),
+        residual=blinded_balance(document.residual - draft.amount),
         head=digest(LABEL_HEAD, [b"draw", document.head, leaf]),
         draws=document.draws + 1,
     )
@@ -474,7 +474,7 @@ def check_reduce(
     _check_draw_of(document, draw, operation.draw)
     if operation.reason not in REASONS:
         raise EncodingError(f"a reason is one of {', '.join(REASONS)}")
-    _checked(draw.outstanding - operation.amount)
+    blinded_balance(draw.outstanding - operation.amount)
     sigma, bound = statements.REDUCE, statements.REDUCE_RANGE
     elements = reduce_elements(parameters, document, draw, operation.amount)
     values = reduce_values(suite, draw, operation.amount)
@@ -495,13 +495,13 @@ def reduced(
     """
     after = replace(
         draw,
-        outstanding=_checked(draw.outstanding - operation.amount),
+        outstanding=blinded_balance(draw.outstanding - operation.amount),
         head=digest(LABEL_DRAW_HEAD, [b"reduce", draw.head, leaf]),
     )
     if operation.reason not in parameters.kinds[document.kind].restores:
         return document, after
     head = digest(LABEL_HEAD, [b"reduce", document.head, leaf])
-    return replace(document, residual=_checked(document.residual + operation.amount), head=head), after
+    return replace(document, residual=blinded_balance(document.residual + operation.amount), head=head), after
 
 
 def close_context(parameters: Parameters, document: DocumentFacts, draw: DrawState, operation: Close) -> Context:

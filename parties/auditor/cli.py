@@ -14,7 +14,12 @@ from parties.common.commands import JsonOption, OutputOption, ServiceOption, Tok
 from parties.common.errors import EXIT_REFUSED, InputError
 from zkcore import engine
 
-app = new_app("Auditor: re-check every proof and every balance with public keys alone. 审计方：仅凭公钥复核全部证明与余额")
+app = new_app("""Auditor: re-check every proof and every balance with public keys alone. 审计方：仅凭公钥复核全部证明与余额
+
+\b
+    tradeveil audit export --service http://127.0.0.1:8440 --token-file export.token -o log.ndjson
+    tradeveil audit replay log.ndjson --engine reference
+""")
 
 _FAILURES_SHOWN = 10
 _DIGEST_SIZE = 32
@@ -50,6 +55,11 @@ def replay_command(
         output.print_json(verdict.summary())
     else:
         show(verdict)
+        if verdict.ok and genesis is None:
+            output.remark(
+                "Nothing in a log proves whose it is: compare its genesis digest with the one you expect, or use --genesis.",
+                "日志本身不能证明其归属：请核对创世摘要，或使用 --genesis 指定。",
+            )
     if not verdict.ok:
         raise typer.Exit(EXIT_REFUSED)
 

@@ -5,8 +5,9 @@ zkcore.ledger (the same rules the service follows) and trusts nothing that is no
 span entries, so the state runs ahead of the proofs by at most one batch; nothing after the first bad batch is looked at,
 because a state that contains a false entry says nothing about those that follow.
 
-What a replay cannot see: whether entries are missing at the end, and whether the log shown here is the one shown to others.
-Comparing genesis and state digest with another auditor's finds the second; signed checkpoints will find both.
+What a replay cannot see: whether entries are missing at the end, and whether this log is the one shown to others, with
+the same genesis (nothing in a log proves whose its seal keys are). Naming the genesis that is expected, and comparing the state
+digest with another auditor's, finds the second; signed checkpoints will find both.
 """
 
 from __future__ import annotations
@@ -21,9 +22,7 @@ from typing import Any, BinaryIO
 from schemas.entries import MAXIMUM_ENTRY_SIZE, Closed, Drawn, Genesis, Reduced, Registered, decode_entry
 from tlog.leaf import leaf_hash
 from zkcore import ledger
-from zkcore.commitments import HandledCommitment
 from zkcore.errors import BatchRejected, StateError, ZkError
-from zkcore.group import ELEMENT_SIZE, Element
 from zkcore.ledger import DocumentState, DrawState, Parameters
 from zkcore.operations import Close, Draw, Reduce, Register
 from zkcore.suite import Suite
@@ -131,17 +130,11 @@ class AuditState:
         """SHA-256 over every document's head and residual and every draw's head, outstanding and end, in order of id."""
         hashed = hashlib.sha256(frame([b"TRADEVEIL-V01-audit-state", self.parameters.origin.encode("ascii")]))
         for _, document in sorted(self.documents.items()):
-            hashed.update(frame([b"document", document.document, document.head, _encode(document.residual)]))
+            hashed.update(frame([b"document", document.document, document.head, document.residual.encode()]))
         for _, draw in sorted(self.draws.items()):
             end = b"closed" if draw.closed else b"open"
-            hashed.update(frame([b"draw", draw.draw, draw.head, _encode(draw.outstanding), end]))
+            hashed.update(frame([b"draw", draw.draw, draw.head, draw.outstanding.encode(), end]))
         return hashed.digest()
-
-
-def _encode(sum_of_commitments: HandledCommitment) -> bytes:
-    """99 bytes. A running sum can be the identity, which has no encoding of its own: 33 zero bytes stand for it."""
-    parts: list[Element] = [sum_of_commitments.commitment, sum_of_commitments.owner, sum_of_commitments.regulator]
-    return b"".join(bytes(ELEMENT_SIZE) if part.is_identity else part.encode() for part in parts)
 
 
 # --- one entry ------------------------------------------------------------------------------------------------------------

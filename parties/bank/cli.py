@@ -30,7 +30,15 @@ from parties.common.keyring import About, create_signer, load_signer
 from parties.common.money import Money, money_text
 from schemas.sealed import Application
 
-app = new_app("Bank: drafts, verify-and-commit, repayments. 银行：草案、核验登记、还款")
+app = new_app("""Bank: drafts, verify-and-commit, repayments. 银行：草案、核验登记、还款
+
+\b
+    tradeveil bank keys   --home bank-a --origin trade.example/log --holder 310000-0001-01 --name "甲银行"
+    tradeveil bank draft  --home bank-a --service http://127.0.0.1:8440 application.json --reference A-1 -o draft.json
+    tradeveil bank commit --home bank-a --service http://127.0.0.1:8440 approval.json
+    tradeveil bank repay  --home bank-a --service http://127.0.0.1:8440 --reference A-1
+                          --amount "USD 200000.00" --reason repaid-own-funds
+""")
 
 HolderOption = Annotated[str, typer.Option("--holder", help="Your institution's code. 金融机构代码")]
 ReferenceOption = Annotated[str, typer.Option("--reference", help="Your own number of the financing. 本行业务编号")]

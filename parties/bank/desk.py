@@ -9,6 +9,7 @@ from parties.bank.records import Book
 from parties.common.client import Log, ServiceClient
 from parties.common.home import Home
 from parties.common.keyring import Signer
+from parties.common.pinning import pinned_log
 from zkcore.group import decode_scalar
 from zkcore.randomness import Randomness
 from zkcore.secret.keys import SigningSecret
@@ -28,8 +29,8 @@ class Desk:
 
     @cached_property
     def log(self) -> Log:
-        """The service's log, checked; it must be the one that the bank's keys are for."""
-        return self.client.parameters(self.suite, self.signer.identity.origin)
+        """The service's log, checked; it must be the one that the bank's keys are for, and that it worked with before."""
+        return pinned_log(self.home, self.client, self.suite, self.signer.identity.origin)
 
     @property
     def book(self) -> Book:

@@ -148,7 +148,8 @@ def _write(home: Home, suite: Suite, identity: Identity, scalar: int, seal: Seal
 
 def _load(home: Home, role: Role) -> tuple[Identity, KeysFile]:
     command = {"attester": "customs"}.get(role, role)
-    hint = f"tradeveil {command} keys --home {home.directory} --origin NAME"
+    holder = " --holder CODE --name NAME" if role in ("bank", "enterprise") else ""
+    hint = f"tradeveil {command} keys --home {home.directory} --origin LOG{holder}"
     keys = home.load(KEYS_FILE, KeysFile, hint)
     identity = home.load(IDENTITY_FILE, Identity, hint)
     if (keys.role, keys.holder, keys.origin) != (identity.role, identity.holder, identity.origin) or keys.role != role:

@@ -112,12 +112,14 @@ def _show_report(report: Report, failed: Path | None) -> None:
             f"{len(report.already)} 份单证此前已登记，已跳过。",
         )
     if report.errors:
-        rows = [
-            [str(error.row or "—"), error.column, error.error.message_en, error.error.message_zh] for error in report.errors
-        ]
-        output.show_table("Refused rows 未通过的行", ["Row 行", "Column 列", "Mend 说明", "请修正"], rows, right=["Row 行"])
+        rows = [[str(item.row or "—"), item.column, _mend(item)] for item in report.errors]
+        output.show_table("Refused rows 未通过的行", ["Row 行", "Column 列", "What to mend 请修正"], rows, right=["Row 行"])
         if failed is not None:
             output.say(f"The refused rows are in {failed}; mend them and register that file.", f"请修正 {failed} 后再次登记。")
+
+
+def _mend(item: RowError) -> str:
+    return output.bilingual(item.error.message_en, item.error.message_zh)
 
 
 def _show_documents(title: str, records: Sequence[DocumentRecord]) -> None:

@@ -18,7 +18,7 @@ from parties.regulator.bureau import Bureau
 from schemas import problems
 from schemas.messages import HeadroomMessage
 from schemas.sealed import ApprovalFile, DraftFile, DraftLine, DrawMemo
-from zkcore.errors import AmountError, BatchRejected, OpeningError, WitnessError, ZkError
+from zkcore.errors import AmountError, BatchRejected, IdentityError, OpeningError, WitnessError, ZkError
 from zkcore.group import decode_scalar
 from zkcore.ledger import DocumentFacts
 from zkcore.operations import REGULATOR, Draft
@@ -99,7 +99,7 @@ def _prove(bureau: Bureau, draft: Draft, opening: Opening) -> HeadroomMessage:
         )
     except (WitnessError, AmountError) as error:
         raise _NotApproved("cannot-be-proven") from error
-    except (BatchRejected, OpeningError) as error:  # A draft or a consent that is false, or an opening that is not the draft's.
+    except (BatchRejected, IdentityError, OpeningError) as error:  # A draft, consent or opening that is false.
         raise _NotApproved("not-applied-for") from error
     return HeadroomMessage.of(headroom)
 

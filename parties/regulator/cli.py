@@ -22,7 +22,14 @@ from schemas.wire import encode_base64url
 from zkcore.secret.keys import ViewSecret
 from zkcore.secret.memos import SEAL_KEY_SIZE, SealSecret
 
-app = new_app("Regulator: open everything in your jurisdiction. 监管方：查看辖区内全部登记")
+app = new_app("""Regulator: open everything in your jurisdiction. 监管方：查看辖区内全部登记
+
+\b
+    tradeveil regulator keys    --home bureau --origin trade.example/log
+    tradeveil regulator open    --home bureau --service http://127.0.0.1:8440 --token-file export.token --csv log.csv
+    tradeveil regulator open    --home bureau --export log.ndjson --by-logarithm
+    tradeveil regulator approve --home bureau --service http://127.0.0.1:8440 draft.json -o approval.json
+""")
 
 _ROLE: Role = "regulator"
 

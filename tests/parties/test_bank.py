@@ -24,6 +24,7 @@ from parties.bank.listing import describe_financing, draw_rows
 from parties.bank.records import FinancingRecord
 from parties.bank.repayment import Instruction, repay
 from parties.common import runtime
+from parties.common.client import Log
 from parties.common.errors import InputError, Refused, ServiceMisbehaved, ServiceRefused, ServiceUnreachable
 from parties.common.money import Money
 from parties.common.sealed_files import read_sealed, write_sealed
@@ -202,7 +203,7 @@ def test_another_instruction_than_the_pending_one_is_not_carried_out(scene: Scen
 def test_a_stale_proof_keeps_the_draft_for_a_fresh_one(scene: Scene) -> None:
     """Story 2: two banks with proofs for the same head; the loser's drafts stay and need only a fresh proof."""
     first, second = scene.bank("A"), scene.bank("B")
-    drafts = []
+    drafts: list[Path] = []
     for bank in (first, second):
         _, draft = scene.draft(bank, scene.apply(bank, [f"{FIRST}=USD 80000.00"]))
         drafts.append(draft.rename(scene.path(f"draft-{len(drafts)}.json")))
@@ -254,6 +255,19 @@ def test_a_false_receipt_is_not_believed(scene: Scene, monkeypatch: pytest.Monke
         commit(bank, approval)
     monkeypatch.undo()
     assert commit(bank, approval).committed
+
+
+def test_other_keys_of_the_log_than_before_are_refused(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that had the regulator's memos sealed to a key of its own would read every amount."""
+    bank = scene.bank("A")
+    path = scene.apply(bank, [f"{FIRST}=USD 600000.00"])
+    scene.draft(bank, path)
+    honest = bank.log
+    regulator = honest.genesis.regulator.model_copy(update={"seal_key": bytes([9]) * 32})
+    swapped = Log(honest.genesis.model_copy(update={"regulator": regulator}), honest.parameters)
+    monkeypatch.setattr(scene.client, "parameters", lambda suite, origin: swapped)
+    with pytest.raises(ServiceMisbehaved):
+        scene.check(scene.bank("A"), path)
 
 
 # --- applications ---------------------------------------------------------------------------------------------------------

@@ -84,7 +84,8 @@ def test_other_parameters_are_refused(desk: Desk, changes: dict[str, Any]) -> No
 def test_a_changed_proof_does_not_register_and_takes_the_others_with_it(desk: Desk, part: str) -> None:
     good, bad = make_register(desk.world, 500), make_register(desk.world, 500)
     changed = flip(getattr(bad.operation, part), 8 * len(getattr(bad.operation, part)) - 8)
-    bad = replace(bad, operation=replace(bad.operation, **{part: changed}))
+    changes: dict[str, Any] = {part: changed}
+    bad = replace(bad, operation=replace(bad.operation, **changes))
     with unchanged(desk):
         problem = refused(desk.send_documents([good, bad]), problems.PROOF_INVALID)
     assert [(line.line, line.code) for line in problem.lines] == [(1, "sigma" if part == "proof" else "range")]
@@ -247,10 +248,19 @@ def test_a_blinding_that_cancels_out(desk: Desk, world: World) -> None:
     document = make_register(world, 500)
     paper = document.committed(accepted(desk.send_documents([document]), RegistrationAnswer).receipts[0].leaf)
     key, opening = SigningSecret.generate(world.suite, world.randomness), Opening(5, document.limit.blinding)
-    draft = make_draft(world, paper, opening, key)
-    draw = NewDraw(Draw(draft, make_headroom(world, paper, draft, opening)), paper, key, opening)
+    headroom = make_draw(world, paper, 5).operation.headroom  # No honest prover answers such a draft.
+    draw = NewDraw(Draw(make_draft(world, paper, opening, key), headroom), paper, key, opening)
     with unchanged(desk):
         refused(desk.send_draws([draw]), problems.HEADROOM_NOT_PROVEN)
+
+
+def test_a_reduction_whose_blinding_cancels_out(desk: Desk, world: World) -> None:
+    paper, loan = desk.draw(desk.register(500)[0], 100)
+    reduction = make_reduce(world, paper, loan, 100)
+    reduction = replace(reduction, operation=replace(reduction.operation, amount=loan.state.outstanding))
+    with unchanged(desk):
+        problem = refused(desk.send_reduction(reduction), problems.PROOF_INVALID)
+    assert problem.lines[0].code == "identity"
 
 
 def test_a_full_document(desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -267,7 +277,9 @@ def test_a_full_document(desk: Desk, world: World, monkeypatch: pytest.MonkeyPat
 def test_the_regulator_alone_does_not_draw(desk: Desk, world: World) -> None:
     """Story 6: without the owner's consent, a headroom proof by the regulator is refused."""
     paper = desk.register(500)[0]
-    draw = with_draft(make_draw(world, paper, 5, consented=True), consent=None)
+    headroom = make_draw(world, paper, 5, consented=True).operation.headroom
+    draw = make_draw(world, paper, 5)
+    draw = replace(draw, operation=replace(draw.operation, headroom=headroom))
     with unchanged(desk):
         refused(desk.send_draws([draw]), problems.CONSENT_INVALID)
 

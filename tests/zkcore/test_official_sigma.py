@@ -1,8 +1,9 @@
 """The official vectors of draft-irtf-cfrg-sigma-protocols-03 over P-256: our generic code is the draft's, byte for byte.
 
-Must hold: every proof is regenerated from the draft's test generator, every accept verifies, and every reject is refused for the
-reason that its comment gives (where the draft leaves the reason to the implementation's order of checks, ours is written here).
-Batches of batchable proofs are accepted exactly when all of them are. Codecs and sponge are tested in test_transcript.py.
+Must hold: every proof is regenerated from the draft's test generator, every accept verifies, and every reject is refused for
+the reason that its comment gives (where the draft leaves the reason to the implementation's order of checks, ours is written
+here). Batches of batchable proofs are accepted exactly when all of them are. Codecs and sponge are tested in
+test_transcript.py.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Every statement, as data: complete, refused by the prover without its witness, bound to exactly the context it requires.
 
-A failure would be: a notation that is read as another relation than it says, a proof that an honest prover cannot make, a prover
-that lets out a proof of what is false, a context with a field missing, superfluous or malformed that is accepted all the same,
-and two statements that could be taken for one another.
+A failure would be: a notation that is read as another relation than it says, a proof that an honest prover cannot make, a
+prover that lets out a proof of what is false, a context with a field missing, superfluous or malformed that is accepted all
+the same, and two statements that could be taken for one another.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from zkcore.randomness import SeededRandomness, SystemRandomness
 from zkcore.relations import Equation
 from zkcore.secret.sigma import prove_batchable
 from zkcore.statements import RangeStatement, Statement
-from zkcore.suite import Suite
 from zkcore.verifying.sigma import verify_batchable
 
 SUITE = engine.load("openssl")

@@ -1,11 +1,11 @@
 """Every engine replays every test vector: the same bytes from the same seeds, the accepts accepted, the rejects refused.
 
-A failure would be: another byte than the file has, a reject that is accepted or refused for another reason, a reject that does
-not say what it is a mutation of, or files that are not what the code writes. Order of JSON fields is no failure; the drift check
-compares text all the same, so that a diff stays readable.
+A failure would be: another byte than the file has, a reject that is accepted or refused for another reason, a reject that
+does not say what it is a mutation of, or files that are not what the code writes. Order of JSON fields is no failure; the
+drift check compares text all the same, so that a diff stays readable.
 
-The reference engine is several times slower. It proves range proofs of up to 64 bits in all and one operation of each kind, and
-of the rejected range proofs and operations it verifies every third. All else it replays whole, like the other engines.
+The reference engine is several times slower. It proves range proofs of up to 64 bits in all and one operation of each kind,
+and of the rejected range proofs and operations it verifies every third. All else it replays whole, like the other engines.
 """
 
 from __future__ import annotations

@@ -58,8 +58,8 @@ SIX = (
 )
 CONSENTED = "310420260091484937"
 LOST_WALLET = "232520260046223349"
-UNTOUCHED_OF_NINGBO = "310420260019231207"
-"""A declaration that no story draws on, for a consent to be misused on; it is in EUR."""
+OTHER_OF_NINGBO = "310420260075929228"
+"""A declaration in USD that no story draws on, for a consent to be misused on."""
 
 
 def sample_bytes() -> bytes:

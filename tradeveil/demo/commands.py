@@ -21,7 +21,7 @@ import typer
 
 @dataclass(frozen=True)
 class Ran:
-    """A command that ran. `seconds` of wall-clock time. It may show amounts and names to whoever ran it, so it does not print."""
+    """A command that ran. `seconds` of wall-clock time. What it showed may be secret, so it does not print."""
 
     arguments: tuple[str, ...]
     exit_code: int

@@ -12,8 +12,8 @@ from pathlib import Path
 from parties.bank.application import read_application
 from parties.bank.cli import open_desk as open_bank
 from parties.bank.desk import Desk as BankDesk
-from parties.bank.records import document_facts
 from parties.common import runtime
+from parties.common.credentials import credential_facts
 from parties.common.home import Home
 from parties.common.keyring import load_viewer
 from parties.common.ledger_view import document_state, open_view, request_view
@@ -75,9 +75,7 @@ def _approve_line(desk: WalletDesk, line: DraftLine) -> HeadroomMessage:
     return HeadroomMessage.of(headroom)
 
 
-def _enriched(
-    suite: Suite, parameters: Parameters, state: DocumentState, amount: int, randomness: Randomness
-) -> DocumentState:
+def _enriched(suite: Suite, parameters: Parameters, state: DocumentState, amount: int, randomness: Randomness) -> DocumentState:
     """The document as it would be with this much more headroom (minor units). It is not what the service holds."""
     gift = handled_commitment(suite, fresh_opening(suite, amount, randomness), state.owner, parameters.regulator)
     return replace(state, residual=state.residual + gift)
@@ -107,7 +105,7 @@ class Conspiracy:
         return self.line.consent.consent.decode(suite.group), Opening(self.line.amount, blinding)
 
     def _facts(self) -> DocumentFacts:
-        return document_facts(self.bank.suite.group, self.line.credential)
+        return credential_facts(self.bank.suite, self.line.credential)
 
     def _key(self) -> SigningSecret:
         return self.bank.draw_key(self.line.key_shift)
@@ -151,13 +149,20 @@ class Conspiracy:
         return financing_bytes([Draw(draft, _prove_unchecked(self.regulator, facts, draft, opening))])
 
 
-def open_conspiracy(bank_home: Path, owner_bank_home: Path, regulator_home: Path, service: str, application: Path) -> Conspiracy:
+def open_conspiracy(
+    bank_home: Path, owner_bank_home: Path, regulator_home: Path, service: str, application: Path
+) -> Conspiracy:
     """The bank of `bank_home` has the application that the bank of `owner_bank_home` was given; they may be the same."""
     suite = runtime.suite()
     opened = read_application(application, open_bank(owner_bank_home, service).signer)
     viewer = load_viewer(Home(regulator_home), suite, "regulator")
     bureau = Bureau(suite, viewer, runtime.connect(service), runtime.randomness(), runtime.now())
     return Conspiracy(open_bank(bank_home, service), bureau, opened.lines[0], opened.expires)
+
+
+def facts_of(home: Path, service: str, number: str) -> DocumentFacts:
+    """What a cheating owner tells of another document of its own."""
+    return discover(open_wallet(home, service)).of_number(number)[0].facts
 
 
 def _prove_unchecked(bureau: Bureau, facts: DocumentFacts, draft: Draft, opening: Opening) -> Headroom:

@@ -1,4 +1,4 @@
-"""How the demonstration is told: to a banker on stdout, as a story with times; and to whoever waits on stderr, how far it is."""
+"""How the demonstration is told: to a banker on stdout, as a story with times; to whoever waits on stderr, how far it is."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Narrator:
         self._quiet = quiet
         self._out = Console(file=sys.stdout, highlight=False)
         self._err = Console(file=sys.stderr, highlight=False)
-        self._width = min(self._out.width, _WIDTH) if self._out.is_terminal else _WIDTH
+        self._out.width = min(self._out.width, _WIDTH) if self._out.is_terminal else _WIDTH
 
     def chapter(self, english: str, chinese: str, *about: str) -> None:
         """A heading in both languages, and what it is about."""
@@ -73,14 +73,16 @@ class Narrator:
 
     def _print(self, what: Text | Rule | Table) -> None:
         if not self._quiet:
-            self._out.print(what, width=self._width)
+            self._out.print(what)
 
 
 def tell_summary(narrator: Narrator, summary: Summary) -> None:
     """The last table, and the verdict in words."""
     narrator.table("Summary 总结", ("what 项目", "result 结果"), list(_rows(summary)))
     seconds = [[story, f"{spent:.2f}"] for story, spent in summary.seconds_by_story().items()]
-    narrator.table("Time 用时", ("part 部分", "seconds 秒"), [*seconds, ["all 合计", f"{summary.seconds:.2f}"]], ("seconds 秒",))
+    narrator.table(
+        "Time 用时", ("part 部分", "seconds 秒"), [*seconds, ["all 合计", f"{summary.seconds:.2f}"]], ("seconds 秒",)
+    )
     for item in summary.failed:
         narrator.failed(item.title, item.detail)
     if summary.ok:

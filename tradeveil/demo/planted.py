@@ -1,4 +1,4 @@
-"""What really happens, in plain integers: the model that the opened log must equal, and the list of everything that is secret."""
+"""What really happens, in plain integers: the model that the opened log must equal, and the list of all that is secret."""
 
 from __future__ import annotations
 

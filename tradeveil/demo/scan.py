@@ -3,12 +3,13 @@
 Two searches together cover every form of every secret:
 
 * Anywhere in the bytes. Databases and exports are mostly random bytes and base64url text of random bytes, in which a short
-  form occurs by chance. How often is computed from the material itself (`Background.chance`): a form is searched here when its
-  share of CHANCE_BUDGET covers it, so that all forms together give a false alarm less than once in a thousand runs. In practice
-  that is six bytes and more of raw data, and eight characters and more of text that could stand in base64.
+  form occurs by chance. How often is computed from the material itself (`Background.chance`). The forms that occur most rarely
+  are searched, as many as together fit into CHANCE_BUDGET, so that a false alarm comes less than once in ten thousand runs. In
+  practice that is five or six bytes and more of raw data, and seven or eight characters and more of what could stand in base64.
 * In every clear value: the cells of the database, the members of JSON, the words of a log line, except the opaque ones (bytes,
   and base64url of at least 16 bytes). Nothing random stands there, so every form is compared with whole values and words. Only
-  whole numbers of fewer than SHORTEST_NUMBER digits are left out: counts, ports and status codes look like them.
+  whole numbers of fewer than SHORTEST_NUMBER digits are left out, since counts, ports and status codes look like them; and so
+  are the bytes of numbers below 2**16, which are everywhere.
 
 A finding names the secret by its label and never repeats it.
 """
@@ -26,13 +27,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from schemas.domain.currency import Currency, format_amount
 from schemas.wire import decode_base64url
 
-CHANCE_BUDGET = 1e-3
+CHANCE_BUDGET = 1e-4
 """Expected false alarms of one whole search, over all forms and all material."""
 SHORTEST_NUMBER = 6
 """Digits of the shortest whole number that counts as a finding in a clear value."""
@@ -119,8 +121,10 @@ def _upper_escapes(escaped: bytes) -> bytes:
 
 
 def _integer_forms(label: str, number: int) -> list[Form]:
-    """Big- and little-endian bytes, as few as hold the number and in the usual widths."""
-    least = max(SHORTEST_FORM, (number.bit_length() + 7) // 8)
+    """Big- and little-endian bytes, as few as hold the number and in the usual widths; none of a number below 2**16."""
+    least = (number.bit_length() + 7) // 8
+    if least < SHORTEST_FORM:
+        return []
     forms = []
     for width in sorted({least, *(width for width in _WIDTHS if width >= least)}):
         forms += _encoded(label, f"{width} bytes big-endian", number.to_bytes(width, "big"))
@@ -149,7 +153,10 @@ def _encoded(label: str, how: str, content: bytes) -> list[Form]:
         forms.append(Form(inner, label, f"{how}, base64 at {offset}"))
         forms.append(Form(inner.translate(bytes.maketrans(b"+/", b"-_")), label, f"{how}, base64url at {offset}"))
     whole = base64.b64encode(content)
-    forms += [Form(whole, label, f"{how}, base64"), Form(base64.urlsafe_b64encode(content).rstrip(b"="), label, f"{how}, base64url")]
+    forms += [
+        Form(whole, label, f"{how}, base64"),
+        Form(base64.urlsafe_b64encode(content).rstrip(b"="), label, f"{how}, base64url"),
+    ]
     return forms
 
 
@@ -174,6 +181,7 @@ _BASE64 = rb"A-Za-z0-9+/"
 _BASE64URL = rb"A-Za-z0-9_\-"
 _ALPHABETS = (("digits", rb"0-9", 10), ("hexadecimal", rb"0-9a-f", 16), ("base64", _BASE64, 64), ("base64url", _BASE64URL, 64))
 _SHORTEST_RUN = 16
+_ZEROS = re.compile(rb"\x00{3,}")
 
 
 class Background:
@@ -182,6 +190,7 @@ class Background:
     def __init__(self, corpora: Iterable[Corpus]) -> None:
         segments = [segment for corpus in corpora for segment in corpus.segments()]
         self.bytes = sum(map(len, segments))
+        self._zero_runs = sum(len(_ZEROS.findall(segment)) for segment in segments)
         self._texts: list[tuple[re.Pattern[bytes], int, int]] = []
         for _, alphabet, size in _ALPHABETS:
             run = re.compile(rb"[%s]{%d,}" % (alphabet, _SHORTEST_RUN))
@@ -189,8 +198,13 @@ class Background:
             self._texts.append((re.compile(rb"[%s]*" % alphabet), positions, size))
 
     def chance(self, needle: bytes) -> float:
-        """How often the needle is expected by chance: each alphabet that has its characters, uniform in that much text."""
+        """How often the needle is expected by chance: each alphabet that has its characters, uniform in that much text.
+
+        Zero bytes are not random: where one run of them ends or begins, the others of a padded number are all it takes.
+        """
         expected = self.bytes / 256.0 ** len(needle)
+        if _ZEROS.search(needle):
+            expected += self._zero_runs / 256.0 ** (len(needle) - needle.count(0))
         for alphabet, positions, size in self._texts:
             if alphabet.fullmatch(needle):
                 expected += positions / float(size) ** len(needle)
@@ -213,9 +227,10 @@ class Search:
 
     @cached_property
     def anywhere(self) -> list[Form]:
-        """The forms that are long enough to be searched in all bytes."""
-        share = CHANCE_BUDGET / max(1, len(self.forms))
-        return [form for form in self.forms if self.background.chance(form.needle) <= share]
+        """The forms that are searched in all bytes: the rarest by chance, as many as fit into the budget."""
+        chances = sorted((self.background.chance(form.needle), place) for place, form in enumerate(self.forms))
+        sums = accumulate(chance for chance, _ in chances)
+        return [self.forms[place] for (_, place), total in zip(chances, sums, strict=True) if total <= CHANCE_BUDGET]
 
     @property
     def expected_by_chance(self) -> float:
@@ -224,11 +239,12 @@ class Search:
 
     def findings(self, values: Iterable[tuple[str, Value]] = ()) -> list[Finding]:
         """Everything found, anywhere in the corpora and among the clear values, each once."""
-        found = [finding for corpus in self.corpora for finding in self._in_bytes(corpus)]
-        found += self._in_values(values)
+        found = [finding for corpus in self.corpora for finding in self.in_bytes(corpus)]
+        found += self.in_values(values)
         return list(dict.fromkeys(found))
 
-    def _in_bytes(self, corpus: Corpus) -> Iterator[Finding]:
+    def in_bytes(self, corpus: Corpus) -> Iterator[Finding]:
+        """What stands anywhere in a corpus, as often as it does."""
         for segment in corpus.segments():
             for form in _occurrences(segment, self._by_start, self._window):
                 yield Finding(form.label, form.how, corpus.name)
@@ -244,7 +260,8 @@ class Search:
             starts[form.needle[: self._window]].append(form)
         return dict(starts)
 
-    def _in_values(self, values: Iterable[tuple[str, Value]]) -> Iterator[Finding]:
+    def in_values(self, values: Iterable[tuple[str, Value]]) -> Iterator[Finding]:
+        """What clear values, or their words, are."""
         by_needle = {form.needle: form for form in self.forms}
         for where, value in values:
             for candidate in _candidates(value):
@@ -324,16 +341,31 @@ def clear_values(where: str, value: Any) -> Iterator[tuple[str, Value]]:
 
 
 def _clear_bytes(where: str, value: bytes) -> Iterator[tuple[str, Value]]:
+    """Bytes that are JSON or a text are taken for what they are; others are opaque unless there are few of them."""
+    text = _text_of(value)
+    content = None if text is None else _json_of(text)
+    if content is not None:
+        yield from clear_values(where, content)
+    elif text is not None:
+        yield where, text
+    elif len(value) < _OPAQUE_SIZE:
+        yield where, value
+
+
+def _text_of(value: bytes) -> str | None:
     try:
         text = value.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    return text if text.isprintable() else None
+
+
+def _json_of(text: str) -> list[Any] | dict[str, Any] | None:
+    try:
         content = json.loads(text)
     except ValueError:
-        content = None
-    if isinstance(content, dict | list):
-        yield from clear_values(where, content)
-    elif len(value) < _OPAQUE_SIZE or all(32 <= byte < 127 for byte in value):
-        yield where, value
-        yield from clear_values(where, value.decode("latin-1"))
+        return None
+    return content if isinstance(content, list | dict) else None
 
 
 def _is_opaque(text: str) -> bool:

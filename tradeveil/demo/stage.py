@@ -5,6 +5,7 @@ Leaving the stage ends the service and removes the directory, also after a failu
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Barrier
+from typing import Any
 from unittest import mock
 
 import httpx
@@ -24,6 +26,7 @@ import httpx
 import tradeveil
 from parties.common import runtime
 from parties.common.client import Backoff, ServiceClient
+from schemas.problems import TYPE_PREFIX
 from tradeveil.demo.commands import Commands, routed_output
 from zkcore import engine
 
@@ -33,7 +36,6 @@ _RENDEZVOUS_SECONDS = 30
 _POLL_SECONDS = 0.02
 _ADDRESS = re.compile(r"http://127\.0\.0\.1:[0-9]+")
 _FINANCINGS = "/v1/financings"
-_STARTER = "import sys; from tradeveil.cli import main; sys.exit(main())"
 
 
 class StageError(Exception):
@@ -42,13 +44,15 @@ class StageError(Exception):
 
 @dataclass(frozen=True)
 class Exchange:
-    """A call that a party made: what the service was sent, and the status it answered."""
+    """A call that a party made: what was sent, and the answer's status, problem (its slug), and whether it was a repetition."""
 
     method: str
     path: str
     key: str
     body: bytes
     status: int
+    problem: str
+    replayed: bool
 
 
 class Wire:
@@ -57,7 +61,7 @@ class Wire:
     def __init__(self, address: str) -> None:
         self.exchanges: list[Exchange] = []
         self._rendezvous: Barrier | None = None
-        hooks = {"request": [self._before], "response": [self._after]}
+        hooks: dict[str, list[Callable[..., Any]]] = {"request": [self._before], "response": [self._after]}
         self.http = httpx.Client(base_url=address, timeout=60.0, event_hooks=hooks, trust_env=False)
 
     def connect(self, address: str) -> ServiceClient:
@@ -75,9 +79,17 @@ class Wire:
         finally:
             self._rendezvous = None
 
-    def last_financing(self) -> Exchange:
-        """The last financing that the service accepted."""
-        return next(item for item in reversed(self.exchanges) if item.path == _FINANCINGS and item.status == httpx.codes.CREATED)
+    def financings(self) -> list[Exchange]:
+        """The financings that were sent so far, accepted or not."""
+        return [item for item in self.exchanges if item.path == _FINANCINGS]
+
+    def writes(self) -> list[Exchange]:
+        """Everything that was sent to be committed: whatever has an Idempotency-Key."""
+        return [item for item in self.exchanges if item.key]
+
+    def sent(self) -> bytes:
+        """Every path and every body that the service was sent."""
+        return b"\n".join(item.path.encode() + b"\n" + item.body for item in self.exchanges)
 
     def post(self, path: str, body: bytes, key: str) -> httpx.Response:
         """A write as anybody could send it, without a party's program."""
@@ -89,9 +101,13 @@ class Wire:
             self._rendezvous.wait(_RENDEZVOUS_SECONDS)
 
     def _after(self, response: httpx.Response) -> None:
-        request = response.request
+        request, problem = response.request, ""
+        if response.is_error:
+            problem = str(json.loads(response.read()).get("type", "")).removeprefix(TYPE_PREFIX)
         key = request.headers.get("Idempotency-Key", "")
-        self.exchanges.append(Exchange(request.method, request.url.path, key, request.read(), response.status_code))
+        replayed = response.headers.get("Idempotency-Replayed") == "true"
+        path, body = request.url.path, request.read()
+        self.exchanges.append(Exchange(request.method, path, key, body, response.status_code, problem, replayed))
 
 
 class Service:
@@ -100,7 +116,7 @@ class Service:
     def __init__(self, directory: Path, logs: Path) -> None:
         logs.mkdir(mode=0o700, exist_ok=True)
         self.directory, self.stdout, self.stderr = directory, logs / "service.out", logs / "service.err"
-        command = [sys.executable, "-c", _STARTER, "serve", "run", "--directory", str(directory), "--port", "0"]
+        command = [sys.executable, "-m", "tradeveil", "serve", "run", "--directory", str(directory), "--port", "0"]
         with self.stdout.open("wb") as out, self.stderr.open("wb") as err:
             # A session of its own: Ctrl-C reaches the demonstration alone, which then ends the service in order.
             self._process = subprocess.Popen(  # noqa: S603 - our own command, without a shell

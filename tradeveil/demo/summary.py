@@ -1,6 +1,6 @@
 """What came of a demonstration: every expectation by name, and the figures, for people and for programs.
 
-The summary holds counts, verdicts and times. It holds no amount, number or name.
+The summary holds counts, verdicts and times. Steps are named as the story tells them; no other amount stands in it.
 """
 
 from __future__ import annotations
@@ -105,13 +105,15 @@ class Summary:
                 "by_service": dict(sorted(self.refused_by_service.items())),
                 "by_parties": dict(sorted(self.refused_by_parties.items())),
             },
-            "opened": self.opened and {
+            "opened": self.opened
+            and {
                 "amounts": self.opened.amounts,
                 "equal_to_planted": self.opened.equal,
                 "alerts": self.opened.alerts,
             },
             "audit": self.audit,
-            "privacy": self.privacy and {
+            "privacy": self.privacy
+            and {
                 "forms": self.privacy.forms,
                 "searched_bytes": self.privacy.searched,
                 "findings": list(self.privacy.findings),
@@ -125,8 +127,6 @@ class Summary:
             "seconds": {
                 "total": round(self.seconds, 3),
                 "by_story": {story: round(seconds, 3) for story, seconds in self.seconds_by_story().items()},
-                "steps": [
-                    {"story": item.story, "step": item.step, "seconds": round(item.seconds, 3)} for item in self.timings
-                ],
+                "steps": [{"story": item.story, "step": item.step, "seconds": round(item.seconds, 3)} for item in self.timings],
             },
         }

@@ -198,13 +198,14 @@ def prove_headroom(
 
     secret is the prover's key for this document; opening is the draft's, which the bank disclosed; left is what the prover
     knows to remain after the draw. Checks the draft's own proof first. Raises WitnessError when the headroom does not suffice
-    or a figure is wrong, OpeningError when the draft does not open as told, BatchRejected when its proof is false.
+    or a figure is wrong, OpeningError when the draft does not open as told, BatchRejected when its proof is false,
+    IdentityError when its blinding cancels the residual's.
     """
     verify(suite, ledger.check_draft(suite, parameters, ledger.facts(document), draft))
     check_opening(suite, draft.amount.commitment, opening)
     if not 0 <= left <= MAXIMUM:
         raise WitnessError("the headroom of this document does not cover the draw")
-    after = document.residual - draft.amount
+    after = ledger.blinded_balance(document.residual - draft.amount)
     check_amount(suite, secret, after.commitment, after.handle(prover), left)
     blinding = random_nonzero_scalar(randomness, suite.group)
     remaining = Opening(left, blinding).commit(suite)
@@ -237,7 +238,8 @@ def prove_reduce(
 ) -> tuple[Reduce, Opening]:
     """The bank's reduction by opening.amount, and the opening of what remains outstanding.
 
-    Raises AmountError, OpeningError when `outstanding` is not the draw's, WitnessError for more than is outstanding.
+    Raises AmountError, OpeningError when `outstanding` is not the draw's, WitnessError for more than is outstanding,
+    IdentityError when both have one blinding.
     """
     amount = Amount(opening.amount).minor_units
     check_opening(suite, draw.outstanding.commitment, outstanding)
@@ -245,6 +247,7 @@ def prove_reduce(
         raise WitnessError("more would be reduced than is outstanding on this draw")
     rest = outstanding.minus(suite, opening)
     committed = handled_commitment(suite, opening, document.owner, parameters.regulator)
+    ledger.blinded_balance(draw.outstanding - committed)
     unproven = Reduce(draw.draw, committed, reason, memos, _UNPROVEN, _UNPROVEN)
     sigma, bound = statements.REDUCE, statements.REDUCE_RANGE
     proof = _prove(

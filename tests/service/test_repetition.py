@@ -1,0 +1,156 @@
+"""A write that is sent again is answered again and done once; a key stands for one request.
+
+A failure would be a second draw, another answer to the same bytes, or an answer to other bytes under the same key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from threading import Event
+
+import httpx
+import pytest
+
+from schemas import problems
+from schemas.canonical import canonical
+from service.idempotency import Answer
+from service.storage import Storage
+from tests.builders import World, financing_request, make_close, make_draw, make_overdraw, make_reduce, make_register
+from tests.service.harness import JSON, Desk, refused, unchanged
+
+KEY = "the-key-of-one-request"
+
+
+def answered_twice(desk: Desk, send: Callable[[], httpx.Response]) -> None:
+    """The first answer is repeated, and nothing is done again."""
+    first = send()
+    assert first.status_code == 201
+    assert "Idempotency-Replayed" not in first.headers
+    for _ in range(4):
+        with unchanged(desk):
+            again = send()
+        assert (again.status_code, again.content) == (201, first.content)
+        assert again.headers["Idempotency-Replayed"] == "true"
+
+
+def test_every_write_is_replayed(desk: Desk, world: World) -> None:
+    """Also when the state has moved on, and when the draft has expired since."""
+    document = make_register(world, 500)
+    answered_twice(desk, lambda: desk.send_documents([document], key=f"{KEY}-1"))
+    paper = document.committed()
+    paper = replace(paper, state=desk.verifier.storage.documents([paper.state.document])[paper.state.document])
+    draw = make_draw(world, paper, 5)
+    answered_twice(desk, lambda: desk.send_draws([draw], key=f"{KEY}-2"))
+    state = desk.verifier.storage.draw(draw.operation.draft.draw)
+    assert state is not None
+    paper, loan = draw.committed()
+    loan = replace(loan, state=state)
+    reduction = make_reduce(world, paper, loan, 5)
+    answered_twice(desk, lambda: desk.send_reduction(reduction, key=f"{KEY}-3"))
+    state = desk.verifier.storage.draw(draw.operation.draft.draw)
+    assert state is not None
+    close = make_close(world, paper, replace(loan, state=state, outstanding=reduction.rest))
+    answered_twice(desk, lambda: desk.send_close(close, key=f"{KEY}-4"))
+    desk.now = draw.operation.draft.expires + 1
+    with unchanged(desk):
+        assert desk.send_draws([draw], key=f"{KEY}-2").headers["Idempotency-Replayed"] == "true"
+
+
+def test_a_key_stands_for_one_request(desk: Desk, world: World) -> None:
+    paper = desk.register(500)[0]
+    draw = make_draw(world, paper, 5)
+    assert desk.send_draws([draw], key=KEY).status_code == 201
+    body = canonical(financing_request([draw]))
+    others: list[Callable[[], httpx.Response]] = [
+        lambda: desk.send_draws([make_draw(world, draw.committed()[0], 5)], key=KEY),
+        lambda: desk.post("/v1/financings", body.replace(b",", b", "), key=KEY),  # The same message in other bytes.
+        lambda: desk.send_documents([make_register(world, 5)], key=KEY),
+    ]
+    for send in others:
+        with unchanged(desk):
+            refused(send(), problems.KEY_REUSED)
+
+
+def test_a_refused_request_leaves_its_key_free(desk: Desk, world: World) -> None:
+    paper = desk.register(500)[0]
+    with unchanged(desk):
+        refused(desk.send_draws([make_overdraw(world, paper, 501)], key=KEY), problems.HEADROOM_NOT_PROVEN)
+    assert desk.send_draws([make_draw(world, paper, 500)], key=KEY).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "key", [None, "", "short", "x" * 65, "spaces are not allowed", "umlauts-are-not-ä", "nul-\x00-is-not-either"]
+)
+def test_a_write_needs_a_key(desk: Desk, key: str | None) -> None:
+    headers: list[tuple[bytes, bytes]] = [(name.encode(), value.encode()) for name, value in JSON.items()]
+    if key is not None:
+        headers.append((b"Idempotency-Key", key.encode("utf-8")))
+    for path in ("/v1/documents", "/v1/financings", f"/v1/draws/{'A' * 43}/reductions", f"/v1/draws/{'A' * 43}/closure"):
+        with unchanged(desk):
+            refused(desk.client.post(path, content=b"{}", headers=headers), problems.KEY_MISSING)
+
+
+def test_while_a_request_is_worked_on(desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever comes under its key is told to wait, and the key is free again when the work is done, well or badly."""
+    paper = desk.register(500)[0]
+    draw, started, go_on, commit = make_draw(world, paper, 5), Event(), Event(), Storage.commit
+
+    def slow(*arguments: object) -> object:
+        started.set()
+        assert go_on.wait(30)
+        return commit(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Storage, "commit", slow)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(desk.send_draws, [draw], KEY)
+        assert started.wait(30)
+        response = desk.send_draws([draw], key=KEY)
+        refused(response, problems.IN_FLIGHT)
+        assert response.headers["Retry-After"] == "1"
+        go_on.set()
+        assert first.result().status_code == 201
+    assert desk.send_draws([draw], key=KEY).headers["Idempotency-Replayed"] == "true"
+    assert len(desk.dump()["draws"]) == 1
+
+
+def test_a_crowd_of_resends_is_one_draw(desk: Desk, world: World) -> None:
+    """Story 2: the same request five times at once; each is answered or told to wait, and there is one draw."""
+    paper = desk.register(500)[0]
+    draw = make_draw(world, paper, 5)
+    with ThreadPoolExecutor(5) as pool:
+        answers = list(pool.map(lambda _: desk.send_draws([draw], key=KEY), range(5)))
+    done = [answer for answer in answers if answer.status_code == 201]
+    assert done
+    assert len({answer.content for answer in done}) == 1
+    for answer in answers:
+        if answer.status_code != 201:
+            refused(answer, problems.IN_FLIGHT)
+    assert len(desk.dump()["draws"]) == 1
+
+
+def test_two_processes_that_get_the_same_request(desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process committed it between our reading and our writing: we find its answer and give it."""
+    paper = desk.register(500)[0]
+    draw, commit = make_draw(world, paper, 5), Storage.commit
+    answer: list[Answer] = []
+
+    def outrun(*arguments: object) -> object:
+        """The other process commits the same plan under the same key, then we try."""
+        if not answer:
+            answer.append(commit(*arguments))  # type: ignore[arg-type]
+        return commit(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Storage, "commit", outrun)
+    response = desk.send_draws([draw], key=KEY)
+    assert response.status_code == 201
+    assert response.headers["Idempotency-Replayed"] == "true"
+    assert response.content == answer[0].body
+    assert len(desk.dump()["draws"]) == 1
+
+
+def test_the_key_itself_is_not_kept(desk: Desk, world: World) -> None:
+    """A caller may have put a reference of its own into it."""
+    desk.send_documents([make_register(world, 500)], key="LOAN-2026-000123-ACME")
+    assert "LOAN-2026" not in repr(desk.dump())
