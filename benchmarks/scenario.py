@@ -73,14 +73,14 @@ def _genesis(suite: Suite, regulator: ViewSecret, attester: SigningSecret, seal:
             holder="regulator",
             key=regulator.public(suite).encode(),
             seal_key=seal.public,
-            proof=regulator.prove_possession(suite, _ORIGIN, "regulator", randomness),
+            proof=regulator.prove_possession(suite, _ORIGIN, "regulator", seal.public, randomness),
         ),
         attesters=[
             AttesterKey(
                 holder="customs",
                 key=attester.public(suite).encode(),
                 seal_key=seal.public,
-                proof=attester.prove_possession(suite, _ORIGIN, "customs", randomness),
+                proof=attester.prove_possession(suite, _ORIGIN, "customs", seal.public, randomness),
             )
         ],
         kinds=[Kind(name=_KIND, restores=["released", "repaid-own-funds"])],

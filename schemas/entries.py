@@ -13,7 +13,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from schemas.canonical import canonical, parse_strict
 from schemas.messages import CloseMessage, DrawMessage, Reason, ReduceMessage, RegisterMessage
-from schemas.wire import Digest, Epoch, Holder, Message, Name, Origin, Point, Proof, Seconds, SealKey
+from schemas.wire import Digest, Epoch, Holder, Message, Name, Origin, Point, Proof, SealKey, Seconds
 from zkcore import PROTOCOL_VERSION
 from zkcore.errors import EncodingError
 from zkcore.ledger import KindPolicy, Parameters, signing_key_claim, view_key_claim
@@ -76,9 +76,11 @@ class Genesis(Message):
         kinds = {kind.name: KindPolicy(kind.name, frozenset(kind.restores)) for kind in self.kinds}
         parameters = Parameters(self.origin, self.epoch, regulator, tuple(attesters), kinds)
         parameters.check()
-        claims = [view_key_claim(suite, self.origin, self.regulator.holder, regulator, self.regulator.proof, "regulator")]
+        held = self.regulator
+        claims = [view_key_claim(suite, self.origin, held.holder, held.seal_key, regulator, held.proof, "regulator")]
         for item, key in zip(self.attesters, attesters, strict=True):
-            claims.append(signing_key_claim(suite, self.origin, item.holder, key, item.proof, f"attester {item.holder}"))
+            label = f"attester {item.holder}"
+            claims.append(signing_key_claim(suite, self.origin, item.holder, item.seal_key, key, item.proof, label))
         verify(suite, claims)
         return parameters
 

@@ -40,4 +40,5 @@ class Identity(Message):
     def check(self, suite: Suite) -> None:
         """Raises PointError for a bad key, BatchRejected when the proof of possession does not hold."""
         claim = view_key_claim if self.role in VIEW_KEY_ROLES else signing_key_claim
-        verify(suite, [claim(suite, self.origin, self.holder, suite.group.decode(self.key), self.proof, self.holder)])
+        key = suite.group.decode(self.key)
+        verify(suite, [claim(suite, self.origin, self.holder, self.seal_key, key, self.proof, self.holder)])

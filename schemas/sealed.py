@@ -10,7 +10,21 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from schemas.messages import ConsentMessage, DraftMessage, HeadroomMessage
-from schemas.wire import Count, Currency, Epoch, Holder, Identifier, Message, Name, Point, Proof, Scalar, SealKey, Seconds, SecretMessage
+from schemas.wire import (
+    Count,
+    Currency,
+    Epoch,
+    Holder,
+    Identifier,
+    Message,
+    Name,
+    Point,
+    Proof,
+    Scalar,
+    SealKey,
+    Seconds,
+    SecretMessage,
+)
 from zkcore.amounts import MAXIMUM
 
 MinorUnits = Annotated[int, Field(ge=1, le=MAXIMUM, description="minor units of the currency")]
@@ -89,7 +103,7 @@ class ReduceMemo(SecretMessage):
 
 
 class SealedFile(Message):
-    """The envelope of a file for one party. `to` is the first 8 bytes (hex) of the reader's public seal key: it names nobody."""
+    """The envelope of a file for one party. `to`: the first 8 bytes (hex) of its reader's seal key, which name nobody."""
 
     tradeveil: Literal["application", "draft", "approval"]
     version: Literal[1] = 1

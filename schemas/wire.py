@@ -60,7 +60,9 @@ class Base64Url:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(
             self._decode,
-            serialization=core_schema.plain_serializer_function_ser_schema(encode_base64url, return_schema=core_schema.str_schema()),
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                encode_base64url, return_schema=core_schema.str_schema()
+            ),
         )
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
@@ -82,7 +84,7 @@ Epoch = Annotated[int, Field(ge=1, lt=1 << 32)]
 Count = Annotated[int, Field(ge=0, lt=1 << 53)]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217 letters")]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,63}$")]
-Holder = Annotated[str, Field(pattern=r"^[!-~]{1,100}$", description="an identifier of a party: printable ASCII without spaces")]
+Holder = Annotated[str, Field(pattern=r"^[!-~]{1,100}$", description="a party: printable ASCII without spaces")]
 Origin = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.\-/]{2,99}$", description="the log's name")]
 
 
@@ -93,7 +95,9 @@ class Message(BaseModel):
 
 
 class SecretMessage(Message):
-    """Base of messages that contain an amount, a name or a secret: they do not print."""
+    """Base of messages that contain an amount, a name or a secret: they do not print, nor does what is wrong with them."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(hidden)"

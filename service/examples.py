@@ -1,4 +1,7 @@
-"""Examples for the OpenAPI description. Every value has the right form; proofs and points among them are no real ones."""
+"""Examples for the OpenAPI description. Every value has the right form; proofs and points among them are no real ones.
+
+None holds a null, which the framework would leave out: the financing is one that the owner consented to beforehand.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +26,11 @@ _DRAFT = {
     "key": _points(1, 5),
     "amount": _points(3, 6),
     "expires": 1_750_604_800,
-    "consent": None,
+    "consent": {"application": _octets(32, 30), "asked": _points(1, 31), "proof": _octets(65, 32)},
     "memos": _MEMOS,
-    "proof": _octets(228, 7),
+    "proof": _octets(293, 7),
 }
-_HEADROOM = {"prover": "owner", "left": _points(1, 8), "proof": _octets(195, 9), "range_proof": _octets(755, 10)}
+_HEADROOM = {"prover": "regulator", "left": _points(1, 8), "proof": _octets(195, 9), "range_proof": _octets(755, 10)}
 _DOCUMENT = {
     "document": _octets(32, 3),
     "kind": "export-declaration",
@@ -80,7 +83,7 @@ PRIVATE_STATE: dict[str, Any] = {
     "draws": 0,
     "entries": [_ENTRY],
 }
-PAGE: dict[str, Any] = {"entries": [{"index": 1, "entry": _ENTRY}], "next": None, "size": 2}
+PAGE: dict[str, Any] = {"entries": [{"index": 1, "entry": _ENTRY}], "next": 2, "size": 43}
 HEALTH: dict[str, Any] = {"status": "ok", "engine": "openssl", "entries": 2}
 _KEY = {"holder": "regulator", "key": _points(1, 26), "seal_key": _octets(32, 27), "proof": _octets(65, 28)}
 GENESIS: dict[str, Any] = {

@@ -157,7 +157,9 @@ def view_document(service: Service, document: DocumentId, body: JsonBody) -> Res
             problems.HEADROOM_NOT_PROVEN,
         ),
     },
-    openapi_extra=json_body(FinancingRequest, "1 to 100 draws on as many documents", examples.FINANCING),
+    openapi_extra=json_body(
+        FinancingRequest, "1 to 100 draws on as many documents; `consent` is null where the owner proves", examples.FINANCING
+    ),
 )
 def commit_financing(service: Service, key: Key, body: JsonBody) -> Response:
     """Every draw with the bank's draft and the headroom proof that answers it: all or none are committed."""

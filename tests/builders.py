@@ -92,14 +92,14 @@ def make_world(suite: Suite, seed: bytes = b"a small world") -> World:
             holder="regulator",
             key=regulator.public(suite).encode(),
             seal_key=regulator_seal.public,
-            proof=regulator.prove_possession(suite, ORIGIN, "regulator", randomness),
+            proof=regulator.prove_possession(suite, ORIGIN, "regulator", regulator_seal.public, randomness),
         ),
         attesters=[
             AttesterKey(
                 holder="customs",
                 key=attester.public(suite).encode(),
                 seal_key=attester_seal.public,
-                proof=attester.prove_possession(suite, ORIGIN, "customs", randomness),
+                proof=attester.prove_possession(suite, ORIGIN, "customs", attester_seal.public, randomness),
             )
         ],
         kinds=[Kind(name=KIND, restores=["released", "repaid-own-funds"])],
@@ -129,7 +129,7 @@ def make_identity(
         origin=origin,
         key=key.public(world.suite).encode(),
         seal_key=seal.public,
-        proof=key.prove_possession(world.suite, origin, holder, world.randomness),
+        proof=key.prove_possession(world.suite, origin, holder, seal.public, world.randomness),
     )
 
 

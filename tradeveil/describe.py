@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from schemas import answers, entries, identities, messages, problems, sealed
-from service.app import describe
+from service.app import openapi_document
 
 ROOT = Path(__file__).resolve().parent.parent / "schemas"
 
@@ -45,7 +45,7 @@ def _pretty(value: Any) -> str:
 
 def generate() -> dict[Path, str]:
     """Every generated file with its content."""
-    files = {ROOT / "openapi.json": _pretty(describe())}
+    files = {ROOT / "openapi.json": _pretty(openapi_document())}
     for name, message in _MESSAGES.items():
         schema = TypeAdapter(message).json_schema(mode="validation")
         schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"urn:tradeveil:schema:{name}", **schema}

@@ -100,8 +100,8 @@ def _self_test(name: str, randomness: Randomness) -> str:
     suite = engine.load(name)
     engine.self_test(suite)
     secret = ViewSecret.generate(suite, randomness)
-    proof = secret.prove_possession(suite, "doctor", "nobody", randomness)
-    verify(suite, [view_key_claim(suite, "doctor", "nobody", secret.public(suite), proof)])
+    proof = secret.prove_possession(suite, "doctor", "nobody", bytes(32), randomness)
+    verify(suite, [view_key_claim(suite, "doctor", "nobody", bytes(32), secret.public(suite), proof)])
     return "known answers right; a proof made and verified"
 
 

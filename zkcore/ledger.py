@@ -131,22 +131,26 @@ def reader_key(parameters: Parameters, document: DocumentState, reader: str) -> 
 # --- possession of keys ---------------------------------------------------------------------------------------------------
 
 
-def possession_context(origin: str, statement: Statement, holder: str) -> Context:
-    """A proof of possession is bound to the log and to its holder's name or number (printable ASCII)."""
-    payload = digest(LABEL_PAYLOAD, [b"possession", text(holder)])
+def possession_context(origin: str, statement: Statement, holder: str, seal_key: bytes) -> Context:
+    """Bound to the log, to its holder's name or number (printable ASCII) and to the key that is sealed to for this holder."""
+    payload = digest(LABEL_PAYLOAD, [b"possession", text(holder), seal_key])
     return Context(origin, statement.name, ABSENT, ABSENT, ABSENT, NO_CURRENCY, 0, payload)
 
 
-def view_key_claim(suite: Suite, origin: str, holder: str, key: Element, proof: bytes, label: str = "view-key") -> Claim:
+def view_key_claim(
+    suite: Suite, origin: str, holder: str, seal_key: bytes, key: Element, proof: bytes, label: str = "view-key"
+) -> Claim:
     """The holder knows s with H = s*key."""
     statement = statements.VIEW_KEY_POSSESSION
-    return _sigma(suite, label, statement, possession_context(origin, statement, holder), {"P": key}, proof)
+    return _sigma(suite, label, statement, possession_context(origin, statement, holder, seal_key), {"P": key}, proof)
 
 
-def signing_key_claim(suite: Suite, origin: str, holder: str, key: Element, proof: bytes, label: str = "signing-key") -> Claim:
+def signing_key_claim(
+    suite: Suite, origin: str, holder: str, seal_key: bytes, key: Element, proof: bytes, label: str = "signing-key"
+) -> Claim:
     """The holder knows k with key = k*G."""
     statement = statements.SIGNING_KEY_POSSESSION
-    return _sigma(suite, label, statement, possession_context(origin, statement, holder), {"K": key}, proof)
+    return _sigma(suite, label, statement, possession_context(origin, statement, holder, seal_key), {"K": key}, proof)
 
 
 def _sigma(

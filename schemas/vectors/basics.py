@@ -168,7 +168,7 @@ def write_digests(suite: Suite) -> Sheet:
     add(LABEL_DRAW_HEAD, "draw-head/drawn")(b"draw", draw, leaf)
     add(LABEL_DRAW_HEAD, "draw-head/reduced")(b"reduce", head, leaf)
     add(LABEL_DRAW_HEAD, "draw-head/closed")(b"close", head, leaf)
-    add(LABEL_PAYLOAD, "payload/possession")(b"possession", b"91320581MA1P3K7L9H")
+    add(LABEL_PAYLOAD, "payload/possession")(b"possession", b"91320581MA1P3K7L9H", bytes(range(32)))
     add(LABEL_PAYLOAD, "payload/credential")(b"credential", b'{"number":"223320260000000018"}')
     add(LABEL_PAYLOAD, "payload/register")(b"register", b"export-declaration", owner, regulator)
     add(LABEL_PAYLOAD, "payload/draw")(b"draw", point, point * 3, time, b"", owner, regulator)

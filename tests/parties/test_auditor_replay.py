@@ -305,10 +305,12 @@ def test_a_forged_genesis_is_found(log: Written) -> None:
     key = forged.public(log.suite).encode()
     without_proof = genesis.regulator.model_copy(update={"key": key})
     assert first_failure(log.suite, log.bend(GENESIS, regulator=without_proof)) == (GENESIS, "batch")
-    proof = forged.prove_possession(log.suite, genesis.origin, "regulator", randomness)
+    proof = forged.prove_possession(log.suite, genesis.origin, "regulator", genesis.regulator.seal_key, randomness)
     with_proof = without_proof.model_copy(update={"proof": proof})
     assert first_failure(log.suite, log.bend(GENESIS, regulator=with_proof)) == (FIRST, "sigma")
     assert first_failure(log.suite, log.bend(GENESIS, origin="test.example/other")) == (GENESIS, "batch")
+    other_seal = genesis.regulator.model_copy(update={"seal_key": genesis.attesters[0].seal_key[::-1]})
+    assert first_failure(log.suite, log.bend(GENESIS, regulator=other_seal)) == (GENESIS, "batch")
     assert first_failure(log.suite, log.bend(GENESIS, protocol=2)) == (GENESIS, "encoding")
     assert first_failure(log.suite, log.bend(GENESIS, attesters=[*genesis.attesters, *genesis.attesters])) == (GENESIS, "key")
 

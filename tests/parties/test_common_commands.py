@@ -129,7 +129,7 @@ def test_an_interruption_says_that_it_is_safe() -> None:
 # --- the outermost layer --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("address", ["", "localhost:8440", "ftp://x", "http://", "//x", "http://[", "8440"])
+@pytest.mark.parametrize("address", ["", "localhost:8440", "ftp://x", "http://", "//x", "http://127.0.0.1:84a0", "8440"])
 def test_what_is_no_address(address: str) -> None:
     with pytest.raises(InputError, match="write it like"):
         runtime.connect(address)

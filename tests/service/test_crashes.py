@@ -151,12 +151,13 @@ def sqlite_file(desk: Desk) -> Path:
 
 
 def test_a_locked_database_is_a_problem_of_now(desk: Desk, world: World) -> None:
+    file = sqlite_file(desk)
     paper = desk.register(500)[0]
     draw = make_draw(world, paper, 5)
     for connection in [engine_of(desk).connect() for _ in range(8)]:  # Every connection that the service will use.
         connection.exec_driver_sql("PRAGMA busy_timeout=20")
         connection.close()
-    other = sqlite3.connect(sqlite_file(desk), isolation_level=None)
+    other = sqlite3.connect(file, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with unchanged(desk):
         response = desk.send_draws([draw])

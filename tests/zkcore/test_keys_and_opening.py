@@ -23,7 +23,6 @@ from zkcore.secret.keys import (
     SigningSecret,
     ViewSecret,
     blind_view_key,
-    check_enrolled,
     derive_bytes,
     document_id,
     shift_signing_key,
@@ -46,7 +45,7 @@ SUITE = engine.load("openssl")
 GROUP = SUITE.group
 ORDER = GROUP.order
 RANDOMNESS = SeededRandomness(b"keys and openings")
-ORIGIN, HOLDER = "log.example", "91320581MA1P3K7L9H"
+ORIGIN, HOLDER, SEAL = "log.example", "91320581MA1P3K7L9H", b"s" * 32
 
 scalars = st.integers(1, ORDER - 1)
 
@@ -59,12 +58,16 @@ def suite(request: pytest.FixtureRequest) -> Suite:
 # --- possession -----------------------------------------------------------------------------------------------------------
 
 
-def view_claim(suite: Suite, key: Element, proof: bytes, holder: str = HOLDER, origin: str = ORIGIN) -> Claim:
-    return ledger.view_key_claim(suite, origin, holder, key, proof)
+def view_claim(
+    suite: Suite, key: Element, proof: bytes, holder: str = HOLDER, origin: str = ORIGIN, seal: bytes = SEAL
+) -> Claim:
+    return ledger.view_key_claim(suite, origin, holder, seal, key, proof)
 
 
-def signing_claim(suite: Suite, key: Element, proof: bytes, holder: str = HOLDER, origin: str = ORIGIN) -> Claim:
-    return ledger.signing_key_claim(suite, origin, holder, key, proof)
+def signing_claim(
+    suite: Suite, key: Element, proof: bytes, holder: str = HOLDER, origin: str = ORIGIN, seal: bytes = SEAL
+) -> Claim:
+    return ledger.signing_key_claim(suite, origin, holder, seal, key, proof)
 
 
 def refuse(suite: Suite, claim: Claim) -> None:
@@ -78,49 +81,29 @@ def refuse(suite: Suite, claim: Claim) -> None:
 def test_possession_is_bound_to_key_holder_and_log(suite: Suite, kind: type[ViewSecret] | type[SigningSecret]) -> None:
     claim = view_claim if kind is ViewSecret else signing_claim
     secret, other = kind.generate(suite, RANDOMNESS), kind.generate(suite, RANDOMNESS)
-    key, proof = secret.public(suite), secret.prove_possession(suite, ORIGIN, HOLDER, RANDOMNESS)
+    key, proof = secret.public(suite), secret.prove_possession(suite, ORIGIN, HOLDER, SEAL, RANDOMNESS)
     verify(suite, [claim(suite, key, proof)])
     refuse(suite, claim(suite, other.public(suite), proof))
     refuse(suite, claim(suite, -key, proof))
     refuse(suite, claim(suite, key + suite.G, proof))
     refuse(suite, claim(suite, key, proof, holder="91330206MA2AF8CXX8"))
     refuse(suite, claim(suite, key, proof, origin="other.example"))
-    refuse(suite, claim(suite, key, other.prove_possession(suite, ORIGIN, HOLDER, RANDOMNESS)))
+    refuse(suite, claim(suite, key, proof, seal=b"t" * 32))
+    refuse(suite, claim(suite, key, other.prove_possession(suite, ORIGIN, HOLDER, SEAL, RANDOMNESS)))
 
 
 def test_a_proof_for_one_kind_of_key_is_none_for_the_other() -> None:
     """Even where both statements hold for one element: H = s*P and P = k*G have different names."""
     view = ViewSecret.generate(SUITE, RANDOMNESS)
-    refuse(SUITE, signing_claim(SUITE, view.public(SUITE), view.prove_possession(SUITE, ORIGIN, HOLDER, RANDOMNESS)))
+    refuse(SUITE, signing_claim(SUITE, view.public(SUITE), view.prove_possession(SUITE, ORIGIN, HOLDER, SEAL, RANDOMNESS)))
     signing = SigningSecret.generate(SUITE, RANDOMNESS)
-    refuse(SUITE, view_claim(SUITE, signing.public(SUITE), signing.prove_possession(SUITE, ORIGIN, HOLDER, RANDOMNESS)))
+    refuse(SUITE, view_claim(SUITE, signing.public(SUITE), signing.prove_possession(SUITE, ORIGIN, HOLDER, SEAL, RANDOMNESS)))
 
 
 @pytest.mark.parametrize("holder", ["企业", "a\nb", "a\0b"])
 def test_a_holder_is_printable_ascii(holder: str) -> None:
     with pytest.raises(EncodingError):
-        ViewSecret(5).prove_possession(SUITE, ORIGIN, holder, RANDOMNESS)
-
-
-def enrolment(suite: Suite, holder: str, secret: ViewSecret) -> tuple[str, Element, bytes]:
-    return holder, secret.public(suite), secret.prove_possession(suite, ORIGIN, holder, RANDOMNESS)
-
-
-def test_enrolment_refuses_the_identity_duplicates_and_stolen_keys(suite: Suite) -> None:
-    one, two = (enrolment(suite, name, ViewSecret.generate(suite, RANDOMNESS)) for name in ("one", "two"))
-    check_enrolled(suite, ORIGIN, [one, two])
-    with pytest.raises(KeyRejected):
-        check_enrolled(suite, ORIGIN, [one, ("two", suite.group.identity(), two[2])])
-    with pytest.raises(KeyRejected):
-        check_enrolled(suite, ORIGIN, [one, ("two", one[1], one[2])])
-    with pytest.raises(BatchRejected) as refused:
-        check_enrolled(suite, ORIGIN, [one, ("two", two[1], one[2])])
-    assert [label for label, _ in refused.value.failures] == ["two"]
-    with pytest.raises(BatchRejected) as refused:
-        check_enrolled(suite, ORIGIN, [one, ("thief", two[1], two[2])])
-    assert [label for label, _ in refused.value.failures] == ["thief"]
-    with pytest.raises(BatchRejected):
-        check_enrolled(suite, ORIGIN, [])
+        ViewSecret(5).prove_possession(SUITE, ORIGIN, holder, SEAL, RANDOMNESS)
 
 
 def test_a_rogue_key_made_from_anothers_is_refused() -> None:
@@ -128,7 +111,7 @@ def test_a_rogue_key_made_from_anothers_is_refused() -> None:
     honest = ViewSecret.generate(SUITE, RANDOMNESS)
     rogue = SUITE.G - honest.public(SUITE)
     for secret in (honest, ViewSecret(1)):
-        refuse(SUITE, view_claim(SUITE, rogue, secret.prove_possession(SUITE, ORIGIN, HOLDER, RANDOMNESS)))
+        refuse(SUITE, view_claim(SUITE, rogue, secret.prove_possession(SUITE, ORIGIN, HOLDER, SEAL, RANDOMNESS)))
 
 
 # --- blinding and shifting ------------------------------------------------------------------------------------------------

@@ -209,7 +209,7 @@ class Ledger(RuleBasedStateMachine):
         assert len(set(heads)) == len(heads)
 
 
-TestLedger = Ledger.TestCase
+TestLedger = pytest.mark.slow(Ledger.TestCase)
 TestLedger.settings = settings(max_examples=6, stateful_step_count=10, deadline=None)
 
 

@@ -94,6 +94,7 @@ def test_rejected(engine_name: str, name: str, identifier: str) -> None:
 # --- the files themselves -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_files_are_what_the_code_writes() -> None:
     assert drifted(engine.load("openssl")) == []
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +19,8 @@ from tradeveil.demo.narrative import Narrator
 from tradeveil.demo.perform import Options, perform
 from tradeveil.demo.stage import StageError
 
-_TERMINATED = 128 + signal.SIGTERM
+_SIGNALLED = 128
+"""Exit code of a program that a signal ended, less the signal's number."""
 
 KeepOption = Annotated[
     Path | None,
@@ -38,8 +38,11 @@ def demo_command(as_json: JsonOption = False, keep: KeepOption = None, engine_na
     """
     narrator = Narrator(quiet=as_json)
     try:
-        with _terminated_in_order():
+        with _leaving_in_order():
             played = perform(Options(keep, engine_name), narrator)
+    except _Signalled as signalled:
+        output.complain("Interrupted; nothing is left behind.", "已中断，未留下任何内容。")
+        raise typer.Exit(_SIGNALLED + signalled.number) from None
     except (StageError, CommandFailed) as error:
         output.complain(f"The demonstration cannot start: {error}", "演示无法开始。")
         raise typer.Exit(EXIT_INPUT) from None
@@ -51,15 +54,27 @@ def demo_command(as_json: JsonOption = False, keep: KeepOption = None, engine_na
         raise typer.Exit(EXIT_REFUSED)
 
 
+class _Signalled(BaseException):
+    """Ctrl-C or SIGTERM. Not KeyboardInterrupt, which the commands that are played would take for their own."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
 @contextmanager
-def _terminated_in_order() -> Iterator[None]:
-    """SIGTERM ends the demonstration as Ctrl-C does: the service is stopped and the directory removed first."""
+def _leaving_in_order() -> Iterator[None]:
+    """The first Ctrl-C or SIGTERM ends the demonstration: the service is stopped and the directory removed, undisturbed."""
+    signals = (signal.SIGINT, signal.SIGTERM)
 
     def leave(number: int, frame: FrameType | None) -> None:
-        sys.exit(_TERMINATED)
+        for each in signals:
+            signal.signal(each, signal.SIG_IGN)
+        raise _Signalled(number)
 
-    before = signal.signal(signal.SIGTERM, leave)
+    before = {each: signal.signal(each, leave) for each in signals}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)

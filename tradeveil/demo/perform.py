@@ -18,7 +18,7 @@ from tradeveil.demo.planted import Planted
 from tradeveil.demo.play import OPENING, Play
 from tradeveil.demo.scan import Corpus, Form, Search, Value, database_values, line_values
 from tradeveil.demo.stage import Stage, open_stage
-from tradeveil.demo.stories import STORIES, Story
+from tradeveil.demo.stories import STORIES, Story, words_file
 from tradeveil.demo.summary import Opened, Privacy, Summary, Timing
 from zkcore import engine
 
@@ -26,6 +26,7 @@ REGULATOR = "regulator"
 AUDIT = "audit"
 PRIVACY = "privacy"
 CLOSING = "closing"
+_MOST_MEMORY = 300_000_000
 
 
 @dataclass(frozen=True)
@@ -101,17 +102,18 @@ def _commands() -> Commands:
 
 def _prepare(commands: Commands, root: Path) -> Path:
     """Keys for everybody, each in a home of its own, and the beginning of the log."""
-    homes, safe, directory = root / "homes", root / "safe", root / "service"
-    safe.mkdir(mode=0o700)
+    homes, directory = root / "homes", root / "service"
+    words_file(root, "").parent.mkdir(mode=0o700)
     origin = ("--origin", cast.ORIGIN)
     for role in ("customs", "regulator"):
         commands.must(role, "keys", "--home", str(homes / role), *origin)
     for bank in cast.BANKS:
-        named = ("--holder", bank.code, "--name", bank.name)
-        commands.must("bank", "keys", "--home", str(homes / bank.folder), *origin, *named)
+        home, named = str(homes / bank.folder), ("--holder", bank.code, "--name", bank.name)
+        commands.must("bank", "keys", "--home", home, *origin, *named)
     for exporter in cast.enterprises().values():
-        named = ("--holder", exporter.code, "--name", exporter.name, "--words-file", str(safe / f"{exporter.code}.words"))
-        commands.must("enterprise", "keys", "--home", str(homes / exporter.folder), *origin, *named)
+        home, named = str(homes / exporter.folder), ("--holder", exporter.code, "--name", exporter.name)
+        words = ("--words-file", str(words_file(root, exporter.code)))
+        commands.must("enterprise", "keys", "--home", home, *origin, *named, *words)
     identities = [str(homes / role / "identity.json") for role in ("customs", "regulator")]
     genesis = ("--attester", identities[0], "--regulator", identities[1])
     commands.must("serve", "init", "--directory", str(directory), *origin, *genesis)
@@ -257,7 +259,8 @@ def clear_material(root: Path) -> Iterator[tuple[str, Value]]:
 def end_service(play: Play) -> None:
     """The service ends in order, and has logged no failure."""
     service = play.stage.service
-    play.summary.service_peak = service.peak_memory()
+    play.summary.service_peak = peak = service.peak_memory()
+    play.expect("the service held at most 300 MB", peak <= _MOST_MEMORY, f"{peak} bytes")
     with play.step("The service is told to stop."):
         code = service.stop()
         play.expect("the service ends in order", code == 0, f"exit code {code}")

@@ -12,8 +12,7 @@ from typing import Any
 
 import httpx
 
-from parties.common.money import Money
-from schemas.domain.currency import Currency, format_amount
+from parties.common.money import Money, money_text
 from schemas.problems import TYPE_PREFIX
 from tradeveil.demo import cast
 from tradeveil.demo.cast import Bank, Enterprise
@@ -140,13 +139,12 @@ class Play:
         found = self.must("enterprise", "documents", self.exporter(who).folder, "--json").json()
         return next(item for item in found if item["number"] == number)
 
-    def expect_headroom(self, name: str, who: str, number: str) -> str:
-        """Expects the wallet to find what is planted, and returns it as people read it."""
+    def expect_headroom(self, name: str, who: str, number: str, minor: int) -> str:
+        """Expects the wallet to find this headroom (minor units), and the model to know no other. As people read it."""
         seen = self.document(who, number)
-        planted = self.planted.headroom(number, seen["currency"])
-        self.expect(name, seen["headroom"] == planted, "the wallet finds another headroom than was planted")
-        currency = Currency.parse(seen["currency"])
-        return f"{currency} {format_amount(seen['headroom'], currency)}"
+        alpha, found = seen["currency"], seen["headroom"]
+        self.expect(name, found == minor == self.planted.headroom(number, alpha), "the wallet or the model has another")
+        return money_text(found, alpha)
 
     # --- a bank -----------------------------------------------------------------------------------------------------------
 

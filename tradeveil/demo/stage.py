@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Barrier
 from typing import Any
-from unittest import mock
 
 import httpx
 
@@ -36,6 +35,8 @@ _RENDEZVOUS_SECONDS = 30
 _POLL_SECONDS = 0.02
 _ADDRESS = re.compile(r"http://127\.0\.0\.1:[0-9]+")
 _FINANCINGS = "/v1/financings"
+_PERSONAL = ("TRADEVEIL_DATABASE", "TRADEVEIL_HOME", "TRADEVEIL_SERVICE")
+"""Settings of whoever runs the demonstration, which must touch neither their database nor their keys."""
 
 
 class StageError(Exception):
@@ -120,7 +121,7 @@ class Service:
         with self.stdout.open("wb") as out, self.stderr.open("wb") as err:
             # A session of its own: Ctrl-C reaches the demonstration alone, which then ends the service in order.
             self._process = subprocess.Popen(  # noqa: S603 - our own command, without a shell
-                command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=_environment(), start_new_session=True
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=_path_to_us(), start_new_session=True
             )
 
     def wait_ready(self) -> str:
@@ -155,8 +156,8 @@ class Service:
             return self._process.wait()
 
 
-def _environment() -> dict[str, str]:
-    """Ours, with the checkout that we run from on the path."""
+def _path_to_us() -> dict[str, str]:
+    """Our environment, with the checkout that we run from on the path."""
     root = str(Path(tradeveil.__file__).resolve().parent.parent)
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
@@ -202,7 +203,7 @@ def open_stage(commands: Commands, prepare: Prepare, *, keep: Path | None, engin
     Raises StageError, CommandFailed.
     """
     with ExitStack() as leaving:
-        leaving.enter_context(_engine(engine_name))
+        leaving.enter_context(_environment(engine_name))
         leaving.enter_context(routed_output())
         leaving.callback(os.umask, os.umask(0o077))  # What commands leave set in this process is put back.
         root = leaving.enter_context(_directory(keep))
@@ -212,7 +213,7 @@ def open_stage(commands: Commands, prepare: Prepare, *, keep: Path | None, engin
         leaving.callback(service.stop)
         wire = Wire(service.wait_ready())
         leaving.callback(wire.http.close)
-        leaving.enter_context(mock.patch.object(runtime, "connect", wire.connect))
+        leaving.enter_context(_connecting(wire))
         yield Stage(root, commands, service, wire)
 
 
@@ -232,10 +233,26 @@ def _directory(keep: Path | None) -> Iterator[Path]:
 
 
 @contextmanager
-def _engine(name: str | None) -> Iterator[None]:
-    """The engine for us and for the service, by the environment variable that all commands obey."""
-    if name is None:
+def _environment(engine_name: str | None) -> Iterator[None]:
+    """The environment variables that commands and the service obey: ours alone, and the engine that was asked for."""
+    before = dict(os.environ)
+    for name in _PERSONAL:
+        os.environ.pop(name, None)
+    if engine_name is not None:
+        os.environ[engine.ENVIRONMENT_VARIABLE] = engine_name
+    try:
         yield
-        return
-    with mock.patch.dict(os.environ, {engine.ENVIRONMENT_VARIABLE: name}):
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@contextmanager
+def _connecting(wire: Wire) -> Iterator[None]:
+    """Commands take their connection from parties.common.runtime, and here they all get the one wire."""
+    before = runtime.connect
+    runtime.connect = wire.connect  # type: ignore[assignment]  # the place that is meant to be replaced
+    try:
         yield
+    finally:
+        runtime.connect = before

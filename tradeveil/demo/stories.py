@@ -54,7 +54,7 @@ def one_declaration_three_banks(play: Play) -> None:
         step.sees("Suzhou", f'"{refused.ran.json()["error"]["message"]}"')
     with play.step(f"{BANK_C.short} draws {_read('USD 50000.00')}: exactly what is left.") as step:
         play.expect("50,000.00 is accepted", play.draw(who, BANK_C, number, "USD 50000.00", "BING-2026-0104"))
-        left = play.expect_headroom("the limit is exactly used up", who, number)
+        left = play.expect_headroom("the limit is exactly used up", who, number, 0)
         step.sees("Suzhou", f"{left} left.")
     with play.step(f"{BANK_C.short} is asked for USD 0.01 more.") as step:
         refused, told = _refused_by_wallet(play, who, BANK_C, number, "USD 0.01", "BING-2026-0105")
@@ -102,7 +102,8 @@ def two_banks_at_the_same_moment(play: Play) -> None:
     number, who, asked = cast.RACE, cast.NINGBO, "USD 80000.00"
     with play.step(f"{BANK_C.short} has drawn USD 400,000.00 earlier.") as step:
         play.expect("400,000.00 is accepted", play.draw(who, BANK_C, number, "USD 400000.00", "BING-2026-0201"))
-        step.sees("Ningbo", f"{play.expect_headroom('100,000.00 is left', who, number)} left.")
+        left = play.expect_headroom("100,000.00 is left", who, number, 100_000_00)
+        step.sees("Ningbo", f"{left} left.")
     with play.step(f"{BANK_A.short} and {BANK_B.short} each get an honest proof that {_read(asked)} fits, at the same state."):
         drafts = {
             BANK_A: play.drafted(who, BANK_A, [f"{number}={asked}"], "JIA-2026-0202"),
@@ -129,7 +130,9 @@ def two_banks_at_the_same_moment(play: Play) -> None:
         play.expect("a fresh proof cannot be made", refused, told.text)
     _resend(play, winner)
     with play.step("Ningbo looks at its wallet.") as step:
-        step.sees("Ningbo", f"{play.expect_headroom('20,000.00 is left', who, number)} left: one draw, not six, not two.")
+        step.sees(
+            "Ningbo", f"{play.expect_headroom('20,000.00 is left', who, number, 20_000_00)} left: one draw, not six, not two."
+        )
 
 
 def _resend(play: Play, winner: Bank) -> None:
@@ -158,17 +161,18 @@ def repaid_in_two_ways(play: Play) -> None:
     number, who, money = cast.REPAID, cast.CHONGQING, "USD 200000.00"
     with play.step(f"{BANK_A.short} draws {_read(money)} of USD 300,000.00.") as step:
         play.expect("200,000.00 is accepted", play.draw(who, BANK_A, number, money, "JIA-2026-0301"))
-        step.sees("Chongqing", f"{play.expect_headroom('100,000.00 is left', who, number)} left.")
+        left = play.expect_headroom("100,000.00 is left", who, number, 100_000_00)
+        step.sees("Chongqing", f"{left} left.")
     with play.step("Repaid from the exporter's own funds: the receivable is still there.") as step:
         play.expect("repaid from own funds", play.repay(BANK_A, number, "JIA-2026-0301", money, "repaid-own-funds"))
-        left = play.expect_headroom("headroom is 300,000.00 again", who, number)
+        left = play.expect_headroom("headroom is 300,000.00 again", who, number, 300_000_00)
         step.sees("Chongqing", f"{left} left: the headroom came back.")
     with play.step(f"{BANK_A.short} draws {_read(money)} once more."):
         play.expect("200,000.00 is accepted again", play.draw(who, BANK_A, number, money, "JIA-2026-0302"))
     with play.step("Repaid from the export proceeds: the buyer has paid, the receivable is gone.") as step:
         booked = play.repay(BANK_A, number, "JIA-2026-0302", money, "repaid-proceeds", settle=True)
         play.expect("repaid from proceeds, and closed", booked)
-        left = play.expect_headroom("headroom stays 100,000.00", who, number)
+        left = play.expect_headroom("headroom stays 100,000.00", who, number, 100_000_00)
         step.sees("Chongqing", f"{left} left: it did not come back, or the same sale would be financed twice.")
 
 
@@ -198,7 +202,7 @@ def a_loan_in_another_currency(play: Play) -> None:
         committed = play.commit(BANK_A, play.approve(who, play.draft(BANK_A, loan.paper, "JIA-2026-0401")).paper)
         play.expect("it is accepted", committed.exit_code == 0, committed.text)
         play.planted.draw(number, BANK_A, "JIA-2026-0401", Money.parse("JPY 16666667"))
-        left = play.expect_headroom("JPY 1,833,333 is left", who, number)
+        left = play.expect_headroom("JPY 1,833,333 is left", who, number, 1_833_333)
         step.sees("Qingdao", f"{left} left. 16,666,666 would have covered CNY 799,999.97 only.")
 
 
@@ -246,7 +250,7 @@ def six_declarations_all_or_none(play: Play) -> None:
         step.sees(BANK_B.short, f"that line {_BAD_LINE + 1} of six is not proven, and that nothing was committed.")
     with play.step("Xiamen looks at its wallet."):
         for place, number in enumerate(cast.SIX, 1):
-            play.expect_headroom(f"exactly 20 per cent of declaration {place} is left", who, number)
+            play.expect_headroom(f"exactly 20 per cent of declaration {place} is left", who, number, limits[number] * 20 // 100)
 
 
 # --- 6 --------------------------------------------------------------------------------------------------------------------
@@ -262,7 +266,9 @@ def consent_beforehand(play: Play) -> None:
         committed = play.commit(BANK_A, proven.paper)
         play.expect("with the consent it is accepted", committed.exit_code == 0, proven.ran.text + committed.text)
         play.planted.draw(number, BANK_A, "JIA-2026-0601", Money.parse("USD 150000.00"))
-        step.sees("Ningbo", f"{play.expect_headroom('100,000.00 is left', who, number)} left; its wallet proved nothing.")
+        step.sees(
+            "Ningbo", f"{play.expect_headroom('100,000.00 is left', who, number, 100_000_00)} left; its wallet proved nothing."
+        )
     with play.step("Without a consent, the regulator's prover does not even get to read the draft."):
         draft = play.drafted(who, BANK_A, [f"{number}=USD 10000.00"], "JIA-2026-0602")
         answer = play.prove_by_regulator(draft)
@@ -318,7 +324,7 @@ def a_wallet_is_lost(play: Play) -> None:
     with play.step("The computer with the wallet is gone. The 24 words on paper bring it back on another one.") as step:
         shutil.rmtree(play.stage.home(exporter.folder))
         about = ("--origin", cast.ORIGIN, "--holder", exporter.code, "--name", exporter.name)
-        words = str(words_file(play, who))
+        words = str(words_file(play.stage.root, who))
         play.must("enterprise", "restore", exporter.folder, *about, "--words-file", words, service=False)
         restored = [play.must("enterprise", what, exporter.folder, "--json").json() for what in ("documents", "draws")]
         play.expect("documents open again", restored[0] == listings[0])
@@ -335,12 +341,13 @@ def a_wallet_is_lost(play: Play) -> None:
         committed = play.commit(BANK_B, play.approve(who, draft, "--accept", "USD 50000.00").paper)
         play.expect("the restored wallet approves a new draw", committed.exit_code == 0, committed.text)
         play.planted.draw(number, BANK_B, "YI-2026-0702", Money.parse("USD 50000.00"))
-        step.sees("Suzhou", f"{play.expect_headroom('nothing is left', who, number)} left.")
+        left = play.expect_headroom("nothing is left", who, number, 0)
+        step.sees("Suzhou", f"{left} left.")
 
 
-def words_file(play: Play, code: str) -> Path:
+def words_file(root: Path, code: str) -> Path:
     """The paper in the safe: an exporter's 24 words."""
-    return play.stage.root / "safe" / f"{code}.words"
+    return root / "safe" / f"{code}.words"
 
 
 def _read(money: str) -> str:

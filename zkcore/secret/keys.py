@@ -6,7 +6,6 @@ is a scalar k with K = k*G. Neither prints. Python integers cannot be wiped from
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from zkcore import ledger
@@ -17,7 +16,6 @@ from zkcore.secret.sigma import prove_batchable
 from zkcore.statements import SIGNING_KEY_POSSESSION, VIEW_KEY_POSSESSION
 from zkcore.suite import Suite
 from zkcore.transcript import EXTRA, LABEL_DERIVE, DuplexSponge, decode_uint, derive_session_id, field_width, frame
-from zkcore.verifying.batch import verify
 
 
 def derive_bytes(purpose: bytes, secret: bytes, size: int, index: int = 0) -> bytes:
@@ -57,10 +55,10 @@ class ViewSecret:
         """s' = s*t, the key of one document whose public key is t^-1 * P."""
         return ViewSecret(self.scalar * _nonzero(suite, blinding) % suite.group.order)
 
-    def prove_possession(self, suite: Suite, origin: str, holder: str, randomness: Randomness) -> bytes:
-        """65 bytes, bound to the log and to the holder's name."""
+    def prove_possession(self, suite: Suite, origin: str, holder: str, seal_key: bytes, randomness: Randomness) -> bytes:
+        """65 bytes, bound to the log, to the holder's name and to the public key that is sealed to for this holder."""
         instance = VIEW_KEY_POSSESSION.instance(suite, {"P": self.public(suite)})
-        tag = ledger.possession_context(origin, VIEW_KEY_POSSESSION, holder).tag(suite)
+        tag = ledger.possession_context(origin, VIEW_KEY_POSSESSION, holder, seal_key).tag(suite)
         return prove_batchable(tag, instance, VIEW_KEY_POSSESSION.witness(s=self.scalar), randomness)
 
     def __repr__(self) -> str:
@@ -85,10 +83,10 @@ class SigningSecret:
         """k + t, the key of one draw whose public key is K + t*G: only the bank can use it, nobody can tell whose it is."""
         return SigningSecret(_nonzero(suite, self.scalar + shift))
 
-    def prove_possession(self, suite: Suite, origin: str, holder: str, randomness: Randomness) -> bytes:
-        """65 bytes, bound to the log and to the holder's name."""
+    def prove_possession(self, suite: Suite, origin: str, holder: str, seal_key: bytes, randomness: Randomness) -> bytes:
+        """65 bytes, bound to the log, to the holder's name and to the public key that is sealed to for this holder."""
         instance = SIGNING_KEY_POSSESSION.instance(suite, {"K": self.public(suite)})
-        tag = ledger.possession_context(origin, SIGNING_KEY_POSSESSION, holder).tag(suite)
+        tag = ledger.possession_context(origin, SIGNING_KEY_POSSESSION, holder, seal_key).tag(suite)
         return prove_batchable(tag, instance, SIGNING_KEY_POSSESSION.witness(k=self.scalar), randomness)
 
     def __repr__(self) -> str:
@@ -124,11 +122,3 @@ def document_id(mailbox: bytes, index: int) -> bytes:
     It is random to everybody else; the owner finds its documents again from its seed alone, by asking for one id after another.
     """
     return derive_bytes(b"document-id", mailbox, 32, index)
-
-
-def check_enrolled(suite: Suite, origin: str, keys: Sequence[tuple[str, Element, bytes]]) -> None:
-    """Each (holder, view key, possession proof) must hold and no key may stand twice. Raises KeyRejected, BatchRejected."""
-    elements = [key for _, key, _ in keys]
-    if any(key.is_identity for key in elements) or len(set(elements)) != len(elements):
-        raise KeyRejected("a view key is the identity or is enrolled twice")
-    verify(suite, [ledger.view_key_claim(suite, origin, holder, key, proof, holder) for holder, key, proof in keys])
