@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from anyio import to_thread
@@ -19,6 +18,7 @@ from service.routes import router
 from service.settings import Settings
 from service.storage import open_storage
 from service.verifier import Clock, open_verifier
+from zkcore import PROTOCOL_VERSION
 from zkcore.suite import Suite
 
 _DESCRIPTION = """Verifies that the total financed on a document never exceeds its declared value, and sees no amount.
@@ -49,7 +49,7 @@ def openapi_document() -> dict[str, Any]:
 def _assemble(settings: Settings) -> FastAPI:
     app = FastAPI(
         title="Tradeveil verifier",
-        version=_version(),
+        version=f"{PROTOCOL_VERSION}",
         description=_DESCRIPTION,
         openapi_tags=[
             {"name": "documents", "description": "Attested papers with a committed limit"},
@@ -78,10 +78,3 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     to_thread.current_default_thread_limiter().total_tokens = app.state.settings.workers
     yield
     app.state.verifier.storage.close()
-
-
-def _version() -> str:
-    try:
-        return version("tradeveil")
-    except PackageNotFoundError:  # A checkout that was not installed.
-        return "0"

@@ -14,12 +14,13 @@ from typing import Annotated, NoReturn
 
 import typer
 import uvicorn
+from sqlalchemy.exc import SQLAlchemyError
 
 from schemas.kinds import load_kinds
 from service.app import create_app
 from service.genesis import GenesisError, compose, read_identity, store
 from service.logs import configure_logs
-from service.settings import DATABASE_NAME, TOKEN_NAME, Settings, SettingsError, database_url, load_settings
+from service.settings import DATABASE_NAME, DATABASE_VARIABLE, TOKEN_NAME, Settings, SettingsError, database_url, load_settings
 from service.storage import open_storage
 from service.verifier import Verifier
 from zkcore import engine
@@ -52,6 +53,8 @@ def init(
         path = begin(directory, origin, attester, regulator, kinds)
     except (GenesisError, SettingsError, ZkError, ValueError, OSError) as error:
         _fail(str(error))
+    except SQLAlchemyError as error:
+        _fail_database(error)
     typer.echo(f"The log {origin} is begun in {directory}.")
     typer.echo(f"Auditors need the token in {path}; nobody else does.")
     typer.echo(f"Next: tradeveil serve run --directory {directory}")
@@ -93,6 +96,8 @@ def run(
         serve(settings, _listen(host, port))
     except (SettingsError, ZkError, OSError) as error:
         _fail(str(error))
+    except SQLAlchemyError as error:
+        _fail_database(error)
 
 
 def serve(settings: Settings, listening: socket.socket) -> None:
@@ -139,6 +144,11 @@ def _listen(host: str, port: int) -> socket.socket:
     # asyncio turns Nagle's algorithm off only where a socket names its protocol. With it on, every answer would wait for the
     # caller's delayed acknowledgement: some 40 ms each.
     return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=bound.detach())
+
+
+def _fail_database(error: SQLAlchemyError) -> NoReturn:
+    """Without the error's own text, which may show the address and the user of a database server."""
+    _fail(f"the database cannot be used ({type(error).__name__}); see that it is one, and that {DATABASE_VARIABLE} is right")
 
 
 def _fail(message: str) -> NoReturn:

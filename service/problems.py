@@ -141,10 +141,10 @@ def malformed(pointer: str, detail: str) -> Refusal:
     return Refusal(problems.MALFORMED, fields=[FieldProblem(path=pointer, detail=detail)])
 
 
-def of_validation(errors: Sequence[Any], start: int = 0) -> Refusal:
-    """The request is malformed in these places. `start` leaves out the first parts of pydantic's locations."""
+def of_validation(errors: Sequence[Any]) -> Refusal:
+    """The request is malformed in these places, as pydantic found them."""
     fields = [
-        FieldProblem(path=_pointer(error["loc"][start:]), detail=error["msg"].removeprefix("Value error, "))
+        FieldProblem(path=_pointer(error["loc"]), detail=error["msg"].removeprefix("Value error, "))
         for error in errors[:_MOST_FIELDS]
     ]
     return Refusal(problems.MALFORMED, fields=fields)

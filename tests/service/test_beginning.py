@@ -276,6 +276,17 @@ def test_what_was_committed_is_there_after_a_kill(world: World, identities: dict
         assert http.get("/v1/health").json()["entries"] == 2
 
 
+def test_a_file_that_is_no_database_is_told(identities: dict[str, Path], tmp_path: Path) -> None:
+    directory = tmp_path / "service"
+    init(directory, identities["customs"], identities["regulator"])
+    (directory / "service.db").write_bytes(b"this is not a database at all " * 100)
+    with process(directory) as (service, _):
+        _, errors = service.communicate(timeout=30)
+    assert service.returncode == 2
+    assert "the database cannot be used" in errors
+    assert "Traceback" not in errors
+
+
 def test_a_port_in_use_is_told(identities: dict[str, Path], tmp_path: Path) -> None:
     directory = tmp_path / "service"
     init(directory, identities["customs"], identities["regulator"])

@@ -5,10 +5,13 @@ A failure would be a request beyond the bound that is worked on, or a log line w
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+from collections.abc import Iterator, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
+from typing import Any
 
 import pytest
 
@@ -56,6 +59,30 @@ def test_places_are_given_back_after_refusals(world: World, database: str) -> No
             refused(desk.get("/nowhere"), problems.NOT_FOUND)
             refused(desk.post("/v1/financings", b" " * 2_000_000), problems.TOO_LARGE)
         assert desk.get("/v1/health").status_code == 200
+
+
+def test_a_caller_that_hangs_up_is_no_failure_of_ours(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/financings",
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/json"), (b"idempotency-key", b"x" * 16)],
+    }
+    arriving: Iterator[dict[str, Any]] = iter(
+        [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
+    )
+
+    async def receive() -> dict[str, Any]:
+        return next(arriving)
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        pass
+
+    asyncio.run(desk.app(scope, receive, send))
+    (line,) = lines(caplog)
+    assert (line["event"], line["level"], line["problem"]) == ("request", "info", "malformed-request")
 
 
 def test_a_log_line_has_the_route_and_the_problem(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
