@@ -15,7 +15,7 @@ from schemas import problems
 from schemas.answers import DrawReceipt, FinancingAnswer, Receipt, RegistrationAnswer
 from schemas.entries import Closed, Drawn, Reduced, Registered, encode_entry
 from schemas.messages import CloseMessage, DrawMessage, ReduceMessage, RegisterMessage
-from service.problems import Failure, Refusal, check_claims, decoding, lines_refusal, refuse_lines
+from service.problems import Failure, Refusal, decoding, lines_refusal, refuse_lines, require_claims
 from service.storage import Changes, Plan
 from service.verifier import Verifier
 from tlog.leaf import leaf_hash
@@ -31,7 +31,7 @@ from zkcore.verifying.batch import Claim
 def plan_registration(verifier: Verifier, documents: Sequence[Register]) -> Plan:
     """Each limit is in range, committed by an attester of this log, and readable by owner and regulator; each id is new."""
     claims = [claim for line, operation in enumerate(documents) for claim in _registration_claims(verifier, line, operation)]
-    check_claims(verifier.suite, claims).refuse(problems.PROOF_INVALID)
+    require_claims(verifier.suite, claims)
     ids = [operation.document for operation in documents]
     _refuse_taken(ids, verifier.storage.documents(ids))
     return partial(_registered, documents)
@@ -79,10 +79,13 @@ def plan_financing(verifier: Verifier, draws: Sequence[Draw], now: int) -> Plan:
             )
         except (StateError, IdentityError) as error:
             failures.append((_unfit(line, document, error), error))
-    failed = check_claims(verifier.suite, claims, failures)
-    failed.refuse(problems.PROOF_INVALID, problems.CONSENT_INVALID)
+    try:
+        require_claims(verifier.suite, claims, failures)
+    except Refusal as refusal:
+        if refusal.problem is problems.HEADROOM_NOT_PROVEN:
+            _refuse_used(verifier, draws)
+        raise
     _refuse_used(verifier, draws)
-    failed.refuse(problems.HEADROOM_NOT_PROVEN)
     return partial(_drawn, documents, draws)
 
 
@@ -148,7 +151,7 @@ def plan_reduction(verifier: Verifier, operation: Reduce) -> Plan:
     document, draw = _open_draw(verifier, operation.draw)
     with _unblinded_refused():
         claims = ledger.check_reduce(verifier.suite, verifier.parameters, ledger.facts(document), draw, operation, "0:reduce")
-    check_claims(verifier.suite, claims).refuse(problems.PROOF_INVALID)
+    require_claims(verifier.suite, claims)
     return partial(_reduced, verifier.parameters, document, draw, operation)
 
 
@@ -189,7 +192,7 @@ def plan_closure(verifier: Verifier, operation: Close) -> Plan:
     document, draw = _open_draw(verifier, operation.draw)
     facts = ledger.facts(document)
     claims = ledger.check_close(verifier.suite, verifier.parameters, facts, draw, operation, "0:close")
-    check_claims(verifier.suite, claims).refuse(problems.PROOF_INVALID)
+    require_claims(verifier.suite, claims)
     return partial(_closed, draw, operation)
 
 

@@ -99,29 +99,33 @@ Failure = tuple[str, ZkError]
 """The label of a claim, and what is wrong with it."""
 
 
-class FailedClaims:
-    """What a batch refused, by problem type. Claims are labelled `line:statement`, like `3:draw.consent`."""
-
-    def __init__(self, failures: Sequence[Failure]) -> None:
-        self._lines: dict[str, list[tuple[int, ZkError]]] = {}
-        for label, error in failures:
-            line, _, name = label.partition(":")
-            self._lines.setdefault(_OF_CLAIM[name].slug, []).append((int(line), error))
-
-    def refuse(self, *types: ProblemType) -> None:
-        """Raises Refusal for the first of these types that a claim failed with; returns when none did."""
-        for problem in types:
-            refuse_lines(problem, self._lines.get(problem.slug, []))
+_ORDER = (problems.PROOF_INVALID, problems.CONSENT_INVALID, problems.HEADROOM_NOT_PROVEN, problems.DOCUMENT_UNKNOWN)
+"""Which refusal a request gets when its claims fail for several reasons: what its maker can mend by itself comes first."""
 
 
-def check_claims(suite: Suite, claims: Sequence[Claim], failures: Sequence[Failure] = ()) -> FailedClaims:
-    """Verify the claims in one batch; `failures` are what failed before. The result must be asked to `refuse`, in the order in
-    which the caller may learn of refusals."""
+def require_claims(suite: Suite, claims: Sequence[Claim], failures: Sequence[Failure] = ()) -> None:
+    """Returns only when every claim holds, all verified in one batch, and nothing failed before.
+
+    `failures` are what failed before any proof was looked at. Claims are labelled `line:statement`, like `3:draw.consent`.
+    Raises Refusal for the first type in order that any of them failed with.
+    """
     try:
         verify(suite, claims)
     except BatchRejected as rejected:
-        return FailedClaims([*failures, *rejected.failures])
-    return FailedClaims(failures)
+        raise _claims_refusal([*failures, *rejected.failures]) from rejected
+    if failures:
+        raise _claims_refusal(failures)
+
+
+def _claims_refusal(failures: Sequence[Failure]) -> Refusal:
+    lines: dict[str, list[tuple[int, ZkError]]] = {}
+    for label, error in failures:
+        line, _, name = label.partition(":")
+        lines.setdefault(_OF_CLAIM[name].slug, []).append((int(line), error))
+    for problem in _ORDER:
+        if problem.slug in lines:
+            return lines_refusal(problem, lines[problem.slug])
+    return Refusal(problems.INTERNAL)  # a batch of nothing: our own mistake, and no reason to accept
 
 
 @contextmanager
