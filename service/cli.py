@@ -16,6 +16,7 @@ import typer
 import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
 
+from schemas.entries import encode_entry
 from schemas.kinds import load_kinds
 from service.app import create_app
 from service.genesis import GenesisError, compose, read_identity, store
@@ -23,6 +24,7 @@ from service.logs import configure_logs
 from service.settings import DATABASE_NAME, DATABASE_VARIABLE, TOKEN_NAME, Settings, SettingsError, database_url, load_settings
 from service.storage import open_storage
 from service.verifier import Verifier
+from tlog.leaf import leaf_hash
 from zkcore import engine
 from zkcore.errors import ZkError
 
@@ -50,18 +52,23 @@ def init(
     """Begin a log: its first entry, its database, and the token for auditors."""
     os.umask(_PRIVATE_UMASK)
     try:
-        path = begin(directory, origin, attester, regulator, kinds)
+        path, genesis = begin(directory, origin, attester, regulator, kinds)
     except (GenesisError, SettingsError, ZkError, ValueError, OSError) as error:
         _fail(str(error))
     except SQLAlchemyError as error:
         _fail_database(error)
     typer.echo(f"The log {origin} is begun in {directory}.")
-    typer.echo(f"Auditors need the token in {path}; nobody else does.")
+    typer.echo(f"Its genesis digest, which every party should compare: {genesis.hex()}")
+    typer.echo(f"Auditors and the regulator need the token in {path}; nobody else does.")
     typer.echo(f"Next: tradeveil serve run --directory {directory}")
 
 
-def begin(directory: Path, origin: str, attesters: list[Path], regulator: Path, kinds: Path | None = None) -> Path:
-    """Begin a log in a directory, and return the path of its export token. Everything is checked before anything is written.
+def begin(
+    directory: Path, origin: str, attesters: list[Path], regulator: Path, kinds: Path | None = None
+) -> tuple[Path, bytes]:
+    """Begin a log in a directory. Returns the path of its export token and the digest of its genesis (its leaf hash, 32 bytes).
+
+    Everything is checked before anything is written.
 
     Raises GenesisError, SettingsError, ValueError (kinds), OSError.
     """
@@ -79,7 +86,7 @@ def begin(directory: Path, origin: str, attesters: list[Path], regulator: Path, 
     token = directory / TOKEN_NAME
     with os.fdopen(os.open(token, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
         file.write(secrets.token_urlsafe(_TOKEN_BYTES) + "\n")
-    return token
+    return token, leaf_hash(encode_entry(genesis))
 
 
 @app.command()

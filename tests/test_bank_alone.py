@@ -1,8 +1,8 @@
 """A bank alone cannot draw, and cannot find out what is left: it holds a draft of its own and nothing else.
 
 What must hold: whatever a bank sends without the answer of the owner's or the regulator's key is refused, by a problem that
-says no more than that the headroom is not proven (or the consent missing), and nothing at all is written. What the bank holds: its
-signing key, its draft with its opening, everything public, and the proofs of draws that were committed before.
+says no more than that the headroom is not proven (or the consent missing), and nothing at all is written. What the bank holds:
+its signing key, its draft with its opening, everything public, and the proofs of draws that were committed before.
 
 Then the same for the most that a dishonest owner can do, who has the key but not the headroom: sums that wrap the order.
 After each refusal the honest draw is committed on the same document, so that no refusal is for another reason.
@@ -22,6 +22,7 @@ from tests.builders import NewDraw, Paper, World, make_consent, make_draft, make
 from tests.service.harness import Desk, make_desk, refused, unchanged
 from zkcore import engine, ledger, statements
 from zkcore.amounts import MAXIMUM
+from zkcore.errors import BatchRejected
 from zkcore.group import Element, decode_scalar, encode_scalar
 from zkcore.operations import OWNER, REGULATOR, Draft, Draw, Headroom
 from zkcore.randomness import random_nonzero_scalar, random_scalar
@@ -31,6 +32,7 @@ from zkcore.secret.operations import handled_commitment
 from zkcore.secret.range_proof import prove_range
 from zkcore.secret.sigma import prove_batchable
 from zkcore.statements import Statement
+from zkcore.verifying.batch import verify
 from zkcore.verifying.sigma import derive_challenge, encode_scalars
 
 LIMIT, DRAWN, ASKED = 1_000_000_00, 400_000_00, 80_000_00
@@ -248,6 +250,15 @@ def test_who_proved_cannot_be_exchanged(position: Position, prover: str) -> None
 # --- an owner that has the key and not the headroom -----------------------------------------------------------------------
 
 
+def check_that_only_the_range_fails(position: Position, draft: Draft, headroom: Headroom) -> None:
+    """Everything else that the service asks for holds, so a service without the range proof would accept."""
+    suite, parameters, state = position.world.suite, position.world.parameters, position.paper.state
+    *others, bound = ledger.check_draw(suite, parameters, state, Draw(draft, headroom))
+    verify(suite, others)
+    with pytest.raises(BatchRejected):
+        verify(suite, [bound])
+
+
 def test_an_owner_cannot_prove_for_a_balance_it_invents(position: Position) -> None:
     overdraw = make_overdraw(position.world, position.paper, LIMIT)
     expect_refused(position, overdraw.operation.headroom, problems.HEADROOM_NOT_PROVEN, overdraw.operation.draft)
@@ -271,7 +282,9 @@ def test_headroom_below_zero_does_not_wrap(position: Position, missing: int) -> 
     session_id = ledger.headroom_context(parameters, state, draft, bound.name).session_id(world.suite)
     ranges = [(opening.amount - 1, opening.blinding), (wrapped % (1 << 64), blinding)]
     range_proof = prove_range(world.suite, session_id, ranges, bound.bits, world.randomness)
-    expect_refused(position, Headroom(OWNER, remaining, proof, range_proof), problems.HEADROOM_NOT_PROVEN, draft)
+    headroom = Headroom(OWNER, remaining, proof, range_proof)
+    check_that_only_the_range_fails(position, draft, headroom)
+    expect_refused(position, headroom, problems.HEADROOM_NOT_PROVEN, draft)
 
 
 @pytest.mark.parametrize("amount", [0, -1, -DRAWN])
@@ -291,7 +304,9 @@ def test_a_draw_of_nothing_or_less_is_refused(position: Position, amount: int) -
     session_id = ledger.headroom_context(parameters, state, draft, bound.name).session_id(world.suite)
     ranges = [((value - 1) % (1 << 64), blinding), (left, fresh)]
     range_proof = prove_range(world.suite, session_id, ranges, bound.bits, world.randomness)
-    expect_refused(position, Headroom(OWNER, remaining, proof, range_proof), problems.HEADROOM_NOT_PROVEN, draft)
+    headroom = Headroom(OWNER, remaining, proof, range_proof)
+    check_that_only_the_range_fails(position, draft, headroom)
+    expect_refused(position, headroom, problems.HEADROOM_NOT_PROVEN, draft)
 
 
 def _draft_of(position: Position, value: int, blinding: int) -> Draft:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,12 +25,14 @@ from tests.played import Performance, performance
 from tradeveil.cli import build
 from tradeveil.demo import cast
 from tradeveil.demo import cli as demo_cli
-from tradeveil.demo.commands import CommandFailed
+from tradeveil.demo.commands import CommandFailed, Ran, captured, routed_output
+from tradeveil.demo.narrative import Narrator
 from tradeveil.demo.perform import Played
 from tradeveil.demo.stories import STORIES
 from tradeveil.demo.summary import Expectation, Opened, Privacy, Summary
 from zkcore import engine
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[1]
 
 EXPECTED = {
@@ -252,11 +255,30 @@ def test_an_unknown_engine_is_refused() -> None:
 
 
 def test_a_failed_command_says_what_it_said() -> None:
-    from tradeveil.demo.commands import Ran
-
     failed = CommandFailed(Ran(("bank", "keys", "--secret"), 2, "", "no such option", 0.1))
     assert str(failed) == "tradeveil bank keys ended with exit code 2: no such option"
     assert "secret" not in repr(failed.ran)
+
+
+def test_on_a_screen_the_output_of_commands_is_captured_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The moving line on stderr must not take the standard streams for itself."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    narrator = Narrator(quiet=True)
+    with routed_output(), narrator.waiting("something"), captured() as (stdout, stderr):
+        sys.stdout.write("a result")
+        sys.stderr.write("a remark")
+    assert (stdout.getvalue(), stderr.getvalue()) == ("a result", "a remark")
+
+
+def test_output_of_threads_is_kept_apart() -> None:
+    def run(word: str) -> str:
+        with captured() as (stdout, _):
+            for _ in range(100):
+                sys.stdout.write(word)
+        return stdout.getvalue()
+
+    with routed_output(), ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(run, ["one", "two"])) == ["one" * 100, "two" * 100]
 
 
 # --- nothing is left behind -----------------------------------------------------------------------------------------------

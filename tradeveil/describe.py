@@ -1,7 +1,7 @@
-"""Writes what other programs read about us: a JSON Schema a message (schemas/json) and the OpenAPI description (schemas/openapi.json).
+"""Writes what other programs read of us: JSON Schemas of the messages (schemas/json) and the OpenAPI description.
 
-    python -m tradeveil.describe            write them anew
-    python -m tradeveil.describe --check    exit 1, naming the files, when what is there is not what the code says
+python -m tradeveil.describe            write them anew
+python -m tradeveil.describe --check    exit 1, naming the files, when what is there is not what the code says
 """
 
 from __future__ import annotations

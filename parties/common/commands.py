@@ -13,7 +13,7 @@ from typing import Annotated, Any, ParamSpec, TypeVar
 import typer
 
 from parties.common import output
-from parties.common.errors import EXIT_INPUT, EXIT_REFUSED, PartyError, ServiceRefused
+from parties.common.errors import EXIT_INPUT, EXIT_REFUSED, InputError, PartyError, ServiceRefused
 from schemas.domain.errors import DomainError
 from zkcore.errors import EngineError, ZkError
 
@@ -64,6 +64,12 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
         except (PartyError, DomainError, ZkError) as error:
             report(error, as_json=bool(kwargs.get("as_json")))
             raise typer.Exit(exit_code(error)) from None
+        except BrokenPipeError:
+            raise  # Whoever reads our output has enough, as `head` does; the framework ends quietly.
+        except OSError as error:
+            failure = _system_failure(error)
+            report(failure, as_json=bool(kwargs.get("as_json")))
+            raise typer.Exit(failure.exit_code) from None
         except KeyboardInterrupt:
             output.complain(
                 "interrupted; run the same command again: nothing is done twice", "已中断；可重新运行，不会重复办理"
@@ -71,6 +77,12 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
             raise typer.Exit(130) from None
 
     return wrapped
+
+
+def _system_failure(error: OSError) -> InputError:
+    """What the system refuses (a right, space on the disk), where no library function foresaw it."""
+    what = f"{error.filename or ''} {error.strerror or error}".strip()
+    return InputError("system", f"the system refuses: {what}", f"系统拒绝操作：{what}")
 
 
 def exit_code(error: PartyError | DomainError | ZkError) -> int:

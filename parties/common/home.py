@@ -9,6 +9,7 @@ import fcntl
 import os
 import re
 import secrets
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ KEYS_FILE = "keys.json"
 _LOCK_FILE = ".lock"
 M = TypeVar("M", bound=BaseModel)
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,127}")
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _LOCK_PAUSE = 0.1
 _LOCK_ATTEMPTS = 1200
 MAXIMUM_FILE_SIZE = 64 * 1024 * 1024
@@ -42,10 +44,15 @@ class Home:
 
     @classmethod
     def create(cls, directory: Path) -> Home:
-        """The home, made if it does not exist. Raises HomeError where it cannot be made or belongs to everybody."""
+        """The home, made if it does not exist. Raises HomeError where it cannot be made, or others can look into it.
+
+        An empty directory is closed to others; one with something in it is left as it is, since it may serve others too.
+        """
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            directory.chmod(0o700)
+            if stat.S_IMODE(directory.stat().st_mode) & _OTHERS:
+                _refuse_shared(directory)
+                directory.chmod(0o700)
         except OSError as error:
             raise HomeError(
                 "home-not-writable",
@@ -131,6 +138,15 @@ class Home:
             "home-in-use",
             f"another command is working in {self.directory}; wait until it is done, then run this one again",
             f"另一命令正在使用 {self.directory}；请待其完成后重试",
+        )
+
+
+def _refuse_shared(directory: Path) -> None:
+    if any(directory.iterdir()):
+        raise HomeError(
+            "home-open",
+            f"{directory} has files in it and others can look into it; choose a new directory, or run: chmod 700 {directory}",
+            f"{directory} 非空且他人可访问；请另选新目录，或运行：chmod 700 {directory}",
         )
 
 

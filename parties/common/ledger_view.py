@@ -25,7 +25,7 @@ from schemas.sealed import DrawMemo, OwnerRegisterMemo, ReduceMemo, RegulatorReg
 from tlog.leaf import leaf_hash
 from zkcore import ledger, operations
 from zkcore.commitments import HandledCommitment
-from zkcore.errors import MemoError, OpeningError, ZkError
+from zkcore.errors import KeyRejected, MemoError, OpeningError, ZkError
 from zkcore.ledger import DocumentFacts, DocumentState, DrawState, Parameters
 from zkcore.randomness import Randomness
 from zkcore.secret.keys import ViewSecret
@@ -130,7 +130,19 @@ class Reader:
     seal: SealSecret
 
 
-@dataclass
+class _LazyTable:
+    """The table of a search, made when the first search needs it."""
+
+    def __init__(self) -> None:
+        self._made: LogarithmTable | None = None
+
+    def get(self, suite: Suite) -> LogarithmTable:
+        if self._made is None:
+            self._made = LogarithmTable(suite)
+        return self._made
+
+
+@dataclass(frozen=True)
 class Search:
     """How amounts are searched when a memo does not tell them. One object can serve many documents: its table is built once.
 
@@ -142,14 +154,16 @@ class Search:
     bound: int = DEFAULT_BOUND
     always: bool = False
     progress: Callable[[int, int], None] | None = None
-    _table: LogarithmTable | None = field(default=None, repr=False)
+    _table: _LazyTable = field(default_factory=_LazyTable, repr=False)
+
+    def within(self, bound: int) -> Search:
+        """The same search, sharing its table, for a document whose limit is known."""
+        return replace(self, bound=min(bound, self.bound))
 
     def find(self, suite: Suite, reader: Reader, committed: HandledCommitment, bound: int) -> int:
         """The amount in [0, min(bound, self.bound)]. Raises OpeningError when there is none."""
-        if self._table is None:
-            self._table = LogarithmTable(suite)
         point = amount_point(suite, reader.secret, committed.commitment, committed.handle(reader.name))
-        return self._table.find(point, min(bound, self.bound), self.progress)
+        return self._table.get(suite).find(point, min(bound, self.bound), self.progress)
 
 
 @dataclass(frozen=True)
@@ -279,6 +293,9 @@ class _Opener:
     def register(self, entry: Registered, leaf: bytes) -> None:
         operation = entry.body.decode(self._suite.group)
         self._time, self._state = entry.time, ledger.registered(operation, leaf)
+        if ledger.reader_key(self._parameters, self._state, self._reader.name) != self._reader.secret.public(self._suite):
+            # With another key no memo would agree, and every amount would be searched to the bound in vain.
+            raise KeyRejected("the document is not under this reader's key")
         memo, told = self._attested(operation.memos)
         self._limit, agrees = self._amount(operation.limit, told, self._search.bound, None)
         self._register_memo = memo if agrees else None

@@ -17,6 +17,7 @@ from zkcore import engine
 from zkcore.randomness import Randomness, SystemRandomness
 from zkcore.suite import Suite
 
+_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 _TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 
 
@@ -47,7 +48,8 @@ def connect(url: str) -> ServiceClient:
             f"{url!r} is not the address of a service; write it like http://127.0.0.1:8440",
             f"{url!r} 不是有效的服务地址；请按 http://127.0.0.1:8440 的格式填写",
         )
-    return ServiceClient(httpx.Client(base_url=parsed, timeout=_TIMEOUT))
+    # A proxy of the environment cannot reach this very machine.
+    return ServiceClient(httpx.Client(base_url=parsed, timeout=_TIMEOUT, trust_env=parsed.host not in _THIS_MACHINE))
 
 
 def read_token(path: Path) -> str:

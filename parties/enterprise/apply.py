@@ -29,6 +29,7 @@ FOLDER = "applications"
 SECONDS_A_DAY = 86_400
 MAXIMUM_DAYS = 366
 MAXIMUM_LINES = 100
+LONGEST_PURPOSE = 200
 _LINE = re.compile(r"\s*([^=\s]+?)(?:/([A-Za-z]{3}|[0-9]{3}))?\s*(?:=\s*(.+))?")
 _PERCENT = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,4})?")
 
@@ -103,6 +104,10 @@ def make_application(desk: Desk, wallet: Wallet, terms: Terms) -> Application:
             "terms",
             f"an application has 1 to {MAXIMUM_LINES} lines and is good for 1 to {MAXIMUM_DAYS} days",
             f"每份申请 1 至 {MAXIMUM_LINES} 行，有效期 1 至 {MAXIMUM_DAYS} 天",
+        )
+    if len(terms.purpose) > LONGEST_PURPOSE:
+        raise InputError(
+            "purpose", f"--purpose is at most {LONGEST_PURPOSE} characters", f"--purpose 不超过 {LONGEST_PURPOSE} 个字符"
         )
     documents = [choose_document(wallet, line) for line in terms.lines]
     if len({document.facts.document for document in documents}) != len(documents):

@@ -22,14 +22,14 @@ from parties.common.commands import (
     new_app,
 )
 from parties.common.errors import EXIT_REFUSED
-from parties.common.home import IDENTITY_FILE, Home, read_identity, write_private
+from parties.common.home import IDENTITY_FILE, Home, read_identity
 from parties.common.keyring import load_viewer
 from parties.common.ledger_view import OpenedDocument, OpenedDraw
 from parties.common.money import Money, money_text
 from parties.common.sealed_files import read_sealed, write_sealed
 from parties.enterprise.apply import AskedLine, Terms, make_application, parse_share, store_application
 from parties.enterprise.approve import Decision, JudgedLine, decide
-from parties.enterprise.seed import WORDS, create_wallet, new_words, read_words
+from parties.enterprise.seed import WORDS, create_wallet, kept_words, new_words, read_words
 from parties.enterprise.wallet import Desk, OwnedDocument, Wallet, discover, view_documents
 from schemas.domain.conversion import Rate
 from schemas.sealed import Application, DraftFile
@@ -64,9 +64,9 @@ def keys_command(
 ) -> None:
     """Make keys from 24 fresh words, which are shown once 生成密钥和助记词."""
     words = new_words(runtime.randomness())
-    _create(home, origin, holder, name, words)
+    with kept_words(words_file, words):
+        _create(home, origin, holder, name, words)
     if words_file is not None:
-        write_private(words_file, words.encode() + b"\n")
         output.remark(f"The {WORDS} words are in {words_file}: keep it offline.", f"助记词已写入 {words_file}：请离线保管。")
         return
     output.remark(

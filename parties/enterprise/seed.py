@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
 from mnemonic import Mnemonic
 
 from parties.common.errors import InputError
-from parties.common.home import Home, read_bytes
+from parties.common.home import Home, read_bytes, write_private
 from parties.common.keyring import About, Viewer, create_viewer
 from schemas.domain.identifiers import CreditCode
 from zkcore.randomness import Randomness
@@ -53,6 +55,24 @@ def entropy_of(words: str) -> bytes:
             "助记词校验不符：有词错误或顺序颠倒；请与抄录内容核对",
         )
     return bytes(_list().to_entropy(found))
+
+
+@contextmanager
+def kept_words(path: Path | None, words: str) -> Iterator[None]:
+    """Around the making of keys: the words are in the file first, because keys without them would be lost with the wallet; and
+    not left there when no keys were made. Raises InputError where the file exists: it may hold another wallet's words.
+    """
+    if path is None:
+        yield
+        return
+    if path.exists():
+        raise InputError("already-there", f"{path} exists and is not overwritten", f"{path} 已存在，不会覆盖")
+    write_private(path, words.encode() + b"\n")
+    try:
+        yield
+    except BaseException:
+        path.unlink()
+        raise
 
 
 def read_words(path: Path) -> str:

@@ -192,9 +192,10 @@ def view_document(desk: Desk, document: OwnedDocument, search: Search | None = N
     """
     reader = desk.reader(document)
     view = request_view(desk.client, desk.suite, desk.log, document.facts, reader, now=desk.now, randomness=desk.randomness)
-    opened = open_view(desk.suite, desk.log.parameters, view, reader, search)
     if (view.document, view.currency) != (document.facts.document, document.facts.currency):
         raise _doubtful("the service told the state of another document", "服务返回了另一单证的状态")
+    within = (search or Search()).within(document.credential.limit)
+    opened = open_view(desk.suite, desk.log.parameters, view, reader, within)
     if opened.limit not in (None, document.credential.limit):
         raise _doubtful("its limit is not what its credential says", "其额度与凭证不符")
     return view, opened

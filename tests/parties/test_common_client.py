@@ -8,7 +8,7 @@ second registration, an endless loop, or an exception of another family. Not a f
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -51,10 +51,10 @@ def world() -> World:
 class Line:
     """A connection that answers from a list, and notes what was asked and how long it was waited."""
 
-    def __init__(self, *answers: Answer | Callable[[httpx.Request], httpx.Response]) -> None:
+    def __init__(self, *answers: Answer) -> None:
         self.requests: list[httpx.Request] = []
         self.waits: list[float] = []
-        self._answers: Iterator[Any] = iter(answers)
+        self._answers: Iterator[Answer] = iter(answers)
 
     def client(self, pauses: tuple[float, ...] = (1.0, 2.0)) -> ServiceClient:
         http = httpx.Client(base_url="http://service.test", transport=httpx.MockTransport(self._handle))
@@ -65,7 +65,7 @@ class Line:
         answer = next(self._answers)
         if isinstance(answer, Exception):
             raise answer
-        return answer(request) if callable(answer) else answer
+        return answer
 
 
 def good(content: Any, status: int = 200) -> httpx.Response:

@@ -63,7 +63,7 @@ ERRORS: list[tuple[Shown, int, str]] = [
 ]
 
 
-def application(error: Exception | None) -> typer.Typer:
+def application(error: BaseException | None) -> typer.Typer:
     app = new_app("Test.")
 
     @app.command("run")
@@ -120,6 +120,12 @@ def test_a_defect_is_not_dressed_up() -> None:
     assert isinstance(CliRunner().invoke(application(KeyError("defect")), ["run", "-o", "f"]).exception, KeyError)
 
 
+def test_what_the_system_refuses_is_said() -> None:
+    result = CliRunner().invoke(application(PermissionError(13, "Permission denied", "/keys")), ["run", "-o", "f"])
+    assert result.exit_code == 2
+    assert "/keys Permission denied" in result.stderr
+
+
 def test_an_interruption_says_that_it_is_safe() -> None:
     result = CliRunner().invoke(application(KeyboardInterrupt()), ["run", "-o", "f"])
     assert result.exit_code == 130
@@ -135,9 +141,13 @@ def test_what_is_no_address(address: str) -> None:
         runtime.connect(address)
 
 
-def test_an_address() -> None:
+def test_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy is used for other machines and never for this one."""
+    made: list[bool] = []
+    monkeypatch.setattr("httpx.Client", lambda **options: made.append(options["trust_env"]))
     runtime.connect("http://127.0.0.1:8440")
     runtime.connect("https://service.example/base")
+    assert made == [False, True]
 
 
 def test_a_token_file(tmp_path: Path) -> None:

@@ -46,6 +46,17 @@ def test_an_open_directory_is_closed(tmp_path: Path) -> None:
     assert mode(Home.create(tmp_path / "party").directory) == 0o700
 
 
+def test_a_directory_that_serves_others_is_not_closed_to_them(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir(mode=0o755)
+    (shared / "file").write_bytes(b"")
+    with pytest.raises(HomeError, match="choose a new directory"):
+        Home.create(shared)
+    assert mode(shared) == 0o755
+    shared.chmod(0o700)
+    Home.create(shared)
+
+
 def test_round_trip_replaces(home: Home) -> None:
     home.save("opening.json", OPENING)
     home.save("opening.json", OTHER)

@@ -350,5 +350,11 @@ def test_what_is_no_entry(entry: dict[str, object]) -> None:
         decode_entries([entry])
 
 
+def test_another_readers_key_is_refused_before_any_search(world: World, told: Story) -> None:
+    stranger = Reader("owner", world.owner, OWNER_SEAL)
+    with pytest.raises(ServiceMisbehaved):
+        open_entries(world.suite, world.parameters, told.logged(), stranger, Search(bound=1 << 47))
+
+
 def test_the_genesis_is_passed_over(world: World) -> None:
     assert decode_entries([json.loads(canonical(world.genesis))]) == []

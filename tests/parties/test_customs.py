@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -291,14 +291,17 @@ class Power:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, writes: int) -> None:
         self.left = writes
-        save, remove = Home.save, Home.remove
-        monkeypatch.setattr(Home, "save", lambda home, *rest: self._spend() or save(home, *rest))
-        monkeypatch.setattr(Home, "remove", lambda home, *rest: self._spend() or remove(home, *rest))
+        monkeypatch.setattr(Home, "save", self._limited(Home.save))
+        monkeypatch.setattr(Home, "remove", self._limited(Home.remove))
 
-    def _spend(self) -> None:
-        if self.left == 0:
-            raise OSError("power failed")
-        self.left -= 1
+    def _limited(self, write: Callable[..., None]) -> Callable[..., None]:
+        def limited(*arguments: Any) -> None:
+            if self.left == 0:
+                raise OSError("power failed")
+            self.left -= 1
+            write(*arguments)
+
+        return limited
 
 
 @pytest.mark.parametrize("writes", range(5))

@@ -6,9 +6,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.rule import Rule
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from tradeveil.demo.summary import Summary
@@ -47,7 +49,7 @@ class Narrator:
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> None:
         """A table; columns named in `right` are aligned to the right."""
-        table = Table(title=Text(title), title_justify="left", title_style="bold")
+        table = Table(title=Text(title), title_justify="left", title_style="bold", box=SIMPLE_HEAD)
         for column in columns:
             table.add_column(Text(column), justify="right" if column in right else "left", overflow="fold")
         for row in rows:
@@ -57,12 +59,16 @@ class Narrator:
     @contextmanager
     def waiting(self, what: str) -> Iterator[None]:
         """Tells on stderr what is being done: on a screen while it lasts, elsewhere as a line."""
-        if self._err.is_terminal:
-            with self._err.status(Text(what)):
-                yield
+        if not self._err.is_terminal:
+            self._err.print(Text(f"tradeveil demo: {what}"), soft_wrap=True)
+            yield
             return
-        self._err.print(Text(f"tradeveil demo: {what}"), soft_wrap=True)
-        yield
+        text = TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis"))
+        # The standard streams stay as they are: what commands write inside is captured, and not for the screen.
+        bar = Progress(SpinnerColumn(), text, console=self._err, transient=True, redirect_stdout=False, redirect_stderr=False)
+        with bar:
+            bar.add_task(what)
+            yield
 
     def _line(self, margin: Text, text: Text) -> None:
         grid = Table.grid(padding=(0, 1))

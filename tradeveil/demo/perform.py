@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from parties.common.money import money_text
+from schemas.domain.currency import Currency, format_amount
 from tradeveil.demo import cast
 from tradeveil.demo.commands import Commands
 from tradeveil.demo.narrative import Narrator, tell_summary
@@ -163,35 +163,23 @@ def regulator_opens(play: Play) -> None:
         play.expect("there is no alert", opened["alerts"] == [], opened["alerts"])
         play.expect("the spreadsheet is written", table.stat().st_size > 0)
         play.summary.opened = Opened(play.planted.count_amounts(), not different, len(opened["alerts"]))
-    columns = (
-        "declaration 报关单",
-        "limit 额度",
-        "bank 银行",
-        "reference 编号",
-        "drawn 登记",
-        "outstanding 未结清",
-        "headroom 余额",
-    )
-    play.narrator.table(
-        "The regulator sees 监管方所见", columns, list(_opened_rows(opened["documents"])), columns[1:2] + columns[4:]
-    )
+    rows = list(_opened_rows(opened["documents"]))
+    play.narrator.table("The regulator sees 监管方所见", _COLUMNS, rows, right=(_COLUMNS[2], *_COLUMNS[4:]))
+
+
+_COLUMNS = ("declaration\n报关单", "币种", "limit\n额度", "bank\n银行", "drawn\n登记", "outstanding\n未结清", "headroom\n余额")
 
 
 def _opened_rows(documents: Sequence[dict[str, Any]]) -> Iterator[list[str]]:
-    """The documents that banks have drawn on, a row a draw."""
+    """The documents that banks have drawn on, under _COLUMNS, a row a draw."""
+    names = {bank.code: bank.short for bank in cast.BANKS}
     for document in documents:
-        alpha, draws = document["currency"], document["draws"]
+        currency, draws = Currency.parse(document["currency"]), document["draws"]
         for place, draw in enumerate(draws):
-            first, last = place == 0, place == len(draws) - 1
-            yield [
-                document["number"] if first else "",
-                money_text(document["limit"], alpha) if first else "",
-                draw["bank_name"],
-                draw["reference"],
-                money_text(draw["amount"], alpha),
-                money_text(draw["outstanding"], alpha),
-                money_text(document["headroom"], alpha) if last else "",
-            ]
+            head = [document["number"], currency.alpha, format_amount(document["limit"], currency)] if place == 0 else [""] * 3
+            amounts = [format_amount(draw[what], currency) for what in ("amount", "outstanding")]
+            left = format_amount(document["headroom"], currency) if place == len(draws) - 1 else ""
+            yield [*head, names.get(draw["bank"], "?"), *amounts, left]
 
 
 def auditor_replays(play: Play) -> None:
@@ -239,7 +227,7 @@ def search_for_secrets(play: Play) -> None:
         play.expect("everything was searched", wanted <= set(searched), sorted(searched))
         expected = search.expected_by_chance
         play.summary.privacy = Privacy(len(search.forms), len(search.anywhere), expected, searched, found)
-        step.sees("A thief of all that", "random numbers, times, kinds and currencies.")
+        step.sees("A thief", "random numbers, times, kinds of documents, currencies.")
 
 
 def material(root: Path) -> list[Corpus]:

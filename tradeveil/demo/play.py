@@ -156,8 +156,7 @@ class Play:
         return paper
 
     def commit(self, bank: Bank, approval: Path) -> Ran:
-        """The bank verifies and commits. A refusal by a prover's file is counted by its reason; the service's are counted by
-        the wire."""
+        """The bank verifies and commits; with a prover's refusal in hand it only learns of that."""
         return self.run("bank", "commit", bank.folder, str(approval), "--json")
 
     def prove_by_regulator(self, draft: Path) -> Answer:

@@ -260,12 +260,15 @@ class Search:
             starts[form.needle[: self._window]].append(form)
         return dict(starts)
 
+    @cached_property
+    def _by_needle(self) -> dict[bytes, Form]:
+        return {form.needle: form for form in self.forms}
+
     def in_values(self, values: Iterable[tuple[str, Value]]) -> Iterator[Finding]:
         """What clear values, or their words, are."""
-        by_needle = {form.needle: form for form in self.forms}
         for where, value in values:
             for candidate in _candidates(value):
-                form = by_needle.get(candidate)
+                form = self._by_needle.get(candidate)
                 if form is not None and not (candidate.isdigit() and len(candidate) < SHORTEST_NUMBER):
                     yield Finding(form.label, form.how, where)
 

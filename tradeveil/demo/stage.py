@@ -73,7 +73,7 @@ class Wire:
 
     @contextmanager
     def simultaneous(self, parties: int) -> Iterator[None]:
-        """Inside, financings wait for each other, and reach the service at the same moment."""
+        """Inside, the first financings of so many parties wait for each other, and reach the service at the same moment."""
         self._rendezvous = Barrier(parties)
         try:
             yield
@@ -98,8 +98,9 @@ class Wire:
         return self.http.post(path, content=body, headers=headers)
 
     def _before(self, request: httpx.Request) -> None:
-        if self._rendezvous is not None and request.url.path == _FINANCINGS:
-            self._rendezvous.wait(_RENDEZVOUS_SECONDS)
+        rendezvous = self._rendezvous
+        if rendezvous is not None and request.url.path == _FINANCINGS and rendezvous.wait(_RENDEZVOUS_SECONDS) == 0:
+            self._rendezvous = None  # They have met; whoever has to send again does not wait for another.
 
     def _after(self, response: httpx.Response) -> None:
         request, problem = response.request, ""
@@ -117,27 +118,30 @@ class Service:
     def __init__(self, directory: Path, logs: Path) -> None:
         logs.mkdir(mode=0o700, exist_ok=True)
         self.directory, self.stdout, self.stderr = directory, logs / "service.out", logs / "service.err"
-        command = [sys.executable, "-m", "tradeveil", "serve", "run", "--directory", str(directory), "--port", "0"]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> str:
+        """Start it, and return the address that it listens at. Raises StageError when it ends, or says nothing in time."""
+        command = [sys.executable, "-m", "tradeveil", "serve", "run", "--directory", str(self.directory), "--port", "0"]
         with self.stdout.open("wb") as out, self.stderr.open("wb") as err:
             # A session of its own: Ctrl-C reaches the demonstration alone, which then ends the service in order.
-            self._process = subprocess.Popen(  # noqa: S603 - our own command, without a shell
+            self._process = process = subprocess.Popen(  # noqa: S603 - our own command, without a shell
                 command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=_path_to_us(), start_new_session=True
             )
-
-    def wait_ready(self) -> str:
-        """The address it listens at. Raises StageError when it ends, or says nothing in time."""
         deadline = time.monotonic() + _READY_SECONDS
         while time.monotonic() < deadline:
             found = _ADDRESS.search(self.stdout.read_text("utf-8", "replace"))
             if found is not None:
                 return found[0]
-            if self._process.poll() is not None:
+            if process.poll() is not None:
                 break
             time.sleep(_POLL_SECONDS)
         raise StageError(f"the service did not start: {self.stderr.read_text('utf-8', 'replace').strip()}")
 
     def peak_memory(self) -> int:
         """The most memory it has held so far, in bytes (VmHWM); 0 where the system does not tell."""
+        if self._process is None:
+            return 0
         try:
             status = Path(f"/proc/{self._process.pid}/status").read_text("ascii", "replace")
         except OSError:
@@ -146,7 +150,9 @@ class Service:
         return 0 if found is None else int(found[1]) * 1024
 
     def stop(self) -> int:
-        """End it as an operator does, by SIGTERM; by force when it does not. Its exit code."""
+        """End it as an operator does, by SIGTERM; by force when it does not end. Its exit code; 0 if it was never started."""
+        if self._process is None:
+            return 0
         if self._process.poll() is None:
             self._process.terminate()
         try:
@@ -211,7 +217,7 @@ def open_stage(commands: Commands, prepare: Prepare, *, keep: Path | None, engin
             (root / name).mkdir(mode=0o700)
         service = Service(prepare(commands, root), root / "logs")
         leaving.callback(service.stop)
-        wire = Wire(service.wait_ready())
+        wire = Wire(service.start())
         leaving.callback(wire.http.close)
         leaving.enter_context(_connecting(wire))
         yield Stage(root, commands, service, wire)

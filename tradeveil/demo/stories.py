@@ -64,7 +64,7 @@ def one_declaration_three_banks(play: Play) -> None:
         play.expect("the public status says the same as at first", _public_status(play, number) == status)
         found = _what_bank_c_holds_of_others(play)
         play.expect("C never sees a figure of A or B, nor that they exist", not found, "; ".join(found))
-        step.sees(BANK_C.short, "its own two drafts and one draw. Nothing of the others, nor that there are any.")
+        step.sees(BANK_C.short, "three drafts of its own, one of them committed. Nothing of others, nor that there are any.")
 
 
 def _refused_by_wallet(play: Play, who: str, bank: Bank, number: str, money: str, reference: str) -> tuple[Answer, Ran]:
@@ -203,7 +203,7 @@ def a_loan_in_another_currency(play: Play) -> None:
         play.expect("it is accepted", committed.exit_code == 0, committed.text)
         play.planted.draw(number, BANK_A, "JIA-2026-0401", Money.parse("JPY 16666667"))
         left = play.expect_headroom("JPY 1,833,333 is left", who, number, 1_833_333)
-        step.sees("Qingdao", f"{left} left. 16,666,666 would have covered CNY 799,999.97 only.")
+        step.sees("Qingdao", f"{left} left. JPY 16,666,666 would be worth less than CNY 800,000.00.")
 
 
 def _message(ran: Ran) -> str:
@@ -239,7 +239,7 @@ def six_declarations_all_or_none(play: Play) -> None:
             told = play.commit(BANK_B, refused.paper)
         play.expect("the honest wallet proves none of the six", refused.ran.exit_code == 1, refused.ran)
         step.sees(BANK_B.short, f'"{told.json()["error"]["message"]}". Not which line.')
-    with play.step("A dishonest wallet proves the five true lines, and the sixth for a balance that it invents.") as step:
+    with play.step("A dishonest wallet proves the five true lines, and the bad one for a balance that it invents.") as step:
         forged = play.paper("approval")
         approve_beyond_headroom(play.stage.home(play.exporter(who).folder), play.stage.address, draft, forged)
         with play.nothing_written("with one bad proof, nothing is written"):
