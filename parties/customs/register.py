@@ -17,6 +17,7 @@ from parties.common.errors import Refused, ServiceRefused
 from parties.common.home import Home
 from parties.common.keyring import Signer
 from parties.common.memos import memo_for
+from parties.common.pinning import pinned_log
 from parties.customs.enrol import Enterprise, enterprise_file, load_enterprise
 from parties.customs.sheet import Sheet
 from schemas import problems
@@ -113,7 +114,7 @@ def register_declarations(office: Office, content: bytes, progress: Progress | N
     or the service refuses a batch, ServiceUnreachable when it does not answer: run again then, with the same file.
     """
     with office.home.lock():
-        log = office.client.parameters(office.suite, office.signer.identity.origin)
+        log = pinned_log(office.home, office.client, office.suite, office.signer.identity.origin)
         _check_attester(office, log)
         report = Report(resumed=_settle_pending(office))
         papers = _papers(office, content, report)

@@ -17,6 +17,7 @@ from parties.common.home import Home
 from parties.common.keyring import Viewer
 from parties.common.ledger_view import OpenedDocument, Reader, Search, open_view, request_view
 from parties.common.memos import open_memo
+from parties.common.pinning import pinned_log
 from schemas import problems
 from schemas.answers import DocumentView, OwnerNotice
 from schemas.entries import AttesterKey
@@ -80,8 +81,8 @@ class Desk:
 
     @classmethod
     def open(cls, suite: Suite, home: Home, viewer: Viewer, client: ServiceClient, randomness: Randomness, now: int) -> Desk:
-        """Fetches and checks the service's parameters. Raises what ServiceClient.parameters raises."""
-        log = client.parameters(suite, viewer.identity.origin)
+        """Fetches and checks the log's first entry, the one this home began with. Raises what pinned_log raises."""
+        log = pinned_log(home, client, suite, viewer.identity.origin)
         return cls(suite, home, viewer, client, log, randomness, now)
 
     def reader(self, document: OwnedDocument) -> Reader:
