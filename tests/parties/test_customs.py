@@ -175,6 +175,17 @@ def test_another_value_for_the_same_declaration_is_no_amendment(scene: Scene) ->
     assert report.errors[0].error.code == "contradiction"
 
 
+def test_a_declaration_registered_for_one_owner_is_not_for_another(scene: Scene) -> None:
+    """The same number, value and all, from another applicant is no second document to finance."""
+    register(scene, (FIRST, "USD 1"))
+    enrol(scene.home("customs"), scene.suite, scene.customs, [another_enterprise(scene)])
+    content = declarations_csv([(FIRST, "USD 1"), (SECOND, "USD 1")]).replace(HOLDER.encode(), STRANGER.encode())
+    report = register_declarations(office(scene), content)
+    assert [(error.row, error.error.code) for error in report.errors] == [(2, "contradiction")]
+    assert (numbers(report.registered), report.already) == ([SECOND], [])
+    assert scene.client.health().entries == 3
+
+
 def test_batches(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(register_module, "BATCH", 2)
     declarations = [(str(int(FIRST) + step), f"USD {step + 1}") for step in range(5)]

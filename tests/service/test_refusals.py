@@ -34,12 +34,15 @@ from tests.builders import (
     make_view,
 )
 from tests.service.harness import JSON, Desk, accepted, make_desk, refused, unchanged
-from zkcore import ledger
+from zkcore import ledger, statements
 from zkcore.context import ABSENT
 from zkcore.ledger import KindPolicy
 from zkcore.operations import OWNER, REGULATOR, Draw
 from zkcore.secret.keys import SigningSecret, ViewSecret
 from zkcore.secret.opening import Opening
+from zkcore.secret.operations import ConsentRequest, prove_consent
+from zkcore.secret.sigma import prove_batchable
+from zkcore.verifying.batch import verify
 
 
 def with_draft(draw: NewDraw, /, **changes: Any) -> NewDraw:
@@ -336,6 +339,24 @@ def test_a_consent_is_used_once(desk: Desk, world: World) -> None:
             refused(desk.send_draws([draw]), problems.CONSENT_USED)
 
 
+def test_a_consent_proven_anew_is_the_same_consent(desk: Desk, world: World) -> None:
+    """Proofs are not unique, so other proof bytes make no other consent."""
+    paper, key, asked = desk.register(500)[0], SigningSecret.generate(world.suite, world.randomness), world.opening(5)
+    request = ConsentRequest(world.identifier(), key.public(world.suite), asked, NOW + 86_400)
+    arguments = (world.suite, world.parameters, paper.facts, paper.secret, request, world.randomness)
+    first, second = prove_consent(*arguments), prove_consent(*arguments)
+    assert first.proof != second.proof
+    for consent in (first, second):
+        opening = world.opening(5)
+        draft = make_draft(world, paper, opening, key, consent=(consent, asked), expires=NOW + 86_400)
+        draw = NewDraw(Draw(draft, make_headroom(world, paper, draft, opening)), paper, key, opening)
+        if consent is first:
+            paper, _ = desk.finance(draw)[0]
+            continue
+        with unchanged(desk):
+            refused(desk.send_draws([draw]), problems.CONSENT_USED)
+
+
 # --- reductions and closures ----------------------------------------------------------------------------------------------
 
 
@@ -467,6 +488,20 @@ def test_a_view_is_answered_once(desk: Desk, world: World) -> None:
     assert desk.send_view(make_view(world, paper, issued=desk.now)).status_code == 200
     assert len(desk.dump()["nonces"]) == 2
     refused(desk.send_view(early), problems.EXPIRED)
+
+
+def test_a_view_proven_anew_is_the_same_view(desk: Desk, world: World) -> None:
+    """It is the nonce that is used up, not the bytes of the proof."""
+    paper = desk.register(500)[0]
+    view = make_view(world, paper)
+    context = ledger.view_context(world.parameters, paper.facts, view)
+    relation = statements.VIEW.instance(world.suite, {"P": paper.state.owner})
+    anew = replace(view, proof=prove_batchable(context.tag(world.suite), relation, [paper.secret.scalar], world.randomness))
+    assert anew.proof != view.proof
+    verify(world.suite, ledger.check_view(world.suite, world.parameters, paper.state, anew))
+    assert desk.send_view(view).status_code == 200
+    with unchanged(desk):
+        refused(desk.send_view(anew), problems.ALREADY_EXISTS)
 
 
 @pytest.mark.parametrize("sent", [None, "Bearer", "Bearer wrong", "Basic YTpi", "Bearer \xff", "Bearer " + "x" * 8_000])

@@ -147,6 +147,16 @@ def test_an_empty_batch_is_refused(suite: Suite) -> None:
     assert refused.value.failures == ()
 
 
+def test_two_claims_of_one_label_do_not_hide_each_other(suite: Suite, claims: list[Claim]) -> None:
+    """Results are not kept by label, where the later would replace the earlier."""
+    good = replace(claims[0], label="same")
+    bad, error = spoiled(suite, replace(claims[1], label="same"), 1)
+    for mixed, count in (([good, bad], 1), ([bad, good], 1), ([bad, good, bad], 2)):
+        with pytest.raises(BatchRejected) as refused:
+            verify(suite, mixed)
+        assert [(label, type(failure)) for label, failure in refused.value.failures] == [("same", error)] * count
+
+
 def test_a_value_that_is_the_identity_is_named(suite: Suite) -> None:
     claim = range_claim(suite, "range")
     changed = replace(claim, values=(claim.values[0], suite.group.identity()))

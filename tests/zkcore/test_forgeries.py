@@ -40,11 +40,11 @@ from zkcore.randomness import random_nonzero_scalar, random_scalar
 from zkcore.relations import LinearRelation
 from zkcore.secret.keys import ViewSecret
 from zkcore.secret.opening import LogarithmTable, Opening, amount_point, check_amount, open_by_logarithm
-from zkcore.secret.sigma import prove_batchable
+from zkcore.secret.sigma import prove_batchable, prove_compact
 from zkcore.statements import Statement
 from zkcore.transcript import DuplexSponge, decode_uint, derive_session_id
 from zkcore.verifying.batch import SigmaClaim, verify
-from zkcore.verifying.sigma import SigmaProof, derive_challenge, encode_scalars, simulate_commitment
+from zkcore.verifying.sigma import SigmaProof, derive_challenge, encode_scalars, simulate_commitment, verify_compact
 
 SUITE = engine.load("openssl")
 GROUP = SUITE.group
@@ -153,6 +153,30 @@ def test_a_commitment_solved_from_the_challenge(world: World, paper: Paper) -> N
         open_by_logarithm(SUITE, world.regulator, elements["C"], elements["D_regulator"], 100_000)
 
 
+def test_a_base_solved_from_the_challenge(world: World) -> None:
+    """Possession of a key that nobody has is proven if the base is not hashed: P is solved from T + c*H = z*P."""
+    statement, holder, seal = statements.VIEW_KEY_POSSESSION, "91330206MA2AF8CXX8", bytes(32)
+    context = ledger.possession_context("log.example", statement, holder, seal)
+    announced, response = SUITE.vectors(1)[0][0], random_nonzero_scalar(world.randomness, GROUP)
+    challenge = _hash(context.tag(SUITE), announced.encode())
+    key = MUL(pow(response, -1, GROUP.order), announced + MUL(challenge, SUITE.H))
+    proof = announced.encode() + encode_scalars(GROUP, [response])
+    only_weakened_accepts(context, statement.instance(SUITE, {"P": key}), proof, without_statement)
+    with pytest.raises(BatchRejected):
+        verify(SUITE, [ledger.view_key_claim(SUITE, "log.example", holder, seal, key, proof)])
+
+
+@pytest.mark.parametrize("statement", statements.ALL, ids=lambda statement: statement.name)
+def test_the_challenge_covers_every_element(statement: Statement) -> None:
+    """Images and bases alike: another element anywhere, H included, is another challenge."""
+    names = statement.elements[1:]
+    usual = {name: MUL(index + 2, SUITE.vectors(1)[0][0]) for index, name in enumerate(names)}
+    changed = [usual, *({**usual, name: usual[name] + SUITE.G} for name in names)]
+    relations = [LinearRelation(GROUP, (SUITE.G, *elements.values()), statement.rows) for elements in changed]
+    challenges = {derive_challenge(GROUP, bytes(32), relation.serialized, b"the same commitment") for relation in relations}
+    assert len(challenges) == 1 + len(names)
+
+
 def test_a_closure_simulated_from_the_challenge(world: World) -> None:
     """With the challenge known first, the simulator is a prover: here of a closure while 600 are outstanding."""
     statement, context = statements.CLOSE, any_context(statements.CLOSE)
@@ -177,6 +201,36 @@ def test_a_consent_moved_to_another_document(world: World, paper: Paper) -> None
     proof = commitment + encode_scalars(GROUP, [response % GROUP.order])
     accept(here, relation, proof, without_context)
     only_weakened_accepts(there, relation, proof, without_context)
+
+
+# --- one proof in two encodings -------------------------------------------------------------------------------------------
+
+
+def test_a_proof_encoded_anew_as_compact(world: World, paper: Paper) -> None:
+    """The same proof as challenge and responses, which a verifier of both forms would take for a second one."""
+    good = make_draw(world, paper, 5).operation
+    context = ledger.draft_context(world.parameters, paper.facts, good.draft, statements.DRAW.name)
+    relation = statements.DRAW.instance(SUITE, ledger.draft_elements(world.parameters, paper.facts, good.draft))
+    split = ELEMENT_SIZE * len(relation.equations)
+    compact = encode_scalars(GROUP, [honest_challenge(context, relation, good.draft.proof[:split])]) + good.draft.proof[split:]
+    verify_compact(context.tag(SUITE), relation, compact)
+    changed = Draw(replace(good.draft, proof=compact), good.headroom)
+    assert refused(world, paper.state, changed) == {"draw.commitment": "length"}
+
+
+def test_a_compact_proof_encoded_anew_as_batchable(world: World, paper: Paper) -> None:
+    """Whoever has a compact proof can compute its commitments. The flavour in the tag is what keeps the two apart."""
+    statement, context = statements.CONSENT, any_context(statements.CONSENT)
+    relation = statement.instance(SUITE, {"P_owner": paper.state.owner})
+    tag = context.tag(SUITE).replace(b"-DSFS-", b"-CMPT-")
+    compact = prove_compact(tag, relation, statement.witness(s=paper.secret.scalar), world.randomness)
+    verify_compact(tag, relation, compact)
+    challenge, response = (int.from_bytes(compact[at : at + 32], "big") for at in (0, 32))
+    proof = simulate_commitment(relation, challenge, [response])[0].encode() + compact[32:]
+    verify(SUITE, [SigmaClaim("without the flavour", derive_session_id(tag), relation, proof)])
+    with pytest.raises(BatchRejected) as rejected:
+        verify(SUITE, [SigmaClaim("forgery", context.session_id(SUITE), relation, proof)])
+    assert [error.code for _, error in rejected.value.failures] == ["sigma"]
 
 
 # --- the residual, pre-summed ---------------------------------------------------------------------------------------------

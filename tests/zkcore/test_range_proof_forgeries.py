@@ -279,6 +279,26 @@ def test_generators_chosen_after_the_challenges(suite: Suite, monkeypatch: pytes
     refuse(suite, values, forger.proof())
 
 
+class KnownLogarithm(Suite):
+    """A suite whose H was made as h*G, by somebody who remembers h."""
+
+    def __init__(self, suite: Suite, h: int) -> None:
+        self.__dict__.update(suite.__dict__)
+        self.H = suite.group.mul(h, suite.G)
+
+
+def test_a_generator_made_from_a_known_scalar(suite: Suite) -> None:
+    """v*G + b*H = v'*G + (b + (v - v')/h)*H: the commitment to -5 opens as 0, and an honest prover proves that in range."""
+    order, h = suite.group.order, 0xC0FFEE
+    known = KnownLogarithm(suite, h)
+    values = (commit(known, FALSE, 11),)
+    other = (11 + (FALSE - SHOWN) * pow(h, -1, order)) % order
+    proof = prove_range(known, SESSION, [(SHOWN, other)], BITS, SystemRandomness())
+    accept(known, values, proof)
+    refuse(suite, values, proof)
+    refuse(suite, (commit(suite, FALSE, 11),), prove_range(suite, SESSION, [(SHOWN, other)], BITS, SystemRandomness()))
+
+
 class WithoutBits(RangeTranscript):
     def __init__(self, suite: Suite, session_id: bytes, bits: int, values: Sequence[Element]) -> None:
         super().__init__(suite, session_id, 0, values)

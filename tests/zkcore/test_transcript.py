@@ -109,6 +109,15 @@ def test_framing_can_be_read_back(parts: list[bytes]) -> None:
     assert read == parts
 
 
+@pytest.mark.parametrize(
+    "data", [b"", b"\0\0\0", b"\1\0\0\0", b"\5\0\0\0four", b"\xff\xff\xff\xffshort", b"\0\0\0\x80" + bytes(9)]
+)
+def test_a_length_beyond_the_data_is_refused(data: bytes) -> None:
+    """Before anything of that length is allocated."""
+    with pytest.raises(LengthError):
+        deserialize_varlen(data)
+
+
 def test_digest_separates_boundaries_and_labels() -> None:
     digests = {
         digest(LABEL_HEAD, [b"ab", b"c"]),
