@@ -1,8 +1,8 @@
 """Identity files vouch for their keys, and messages with secrets do not print.
 
-Must hold: an identity whose proof, key, holder, log or seal key was changed is refused; no message of schemas.sealed shows a field
-in its repr, its str or the error of a refused input. A failure would be a memo sealed to a stranger's key, or an amount in a log
-file. Who a holder really is, no proof can tell.
+Must hold: an identity whose proof, key, holder, log or seal key was changed is refused; no message of schemas.sealed shows a
+field in its repr, its str or the error of a refused input. A failure would be a memo sealed to a stranger's key, or an amount
+in a log file. Who a holder really is, no proof can tell.
 """
 
 from __future__ import annotations

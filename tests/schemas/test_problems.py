@@ -1,7 +1,7 @@
 """The list of problem types is closed, and every one helps whoever meets it.
 
-Must hold: slugs are unique and stable in form, statuses are errors, titles and advice are there in both languages; the service uses
-no type that is not in the list. A failure would be an answer that no client can have prepared for.
+Must hold: slugs are unique and stable in form, statuses are errors, titles and advice are there in both languages; the service
+uses no type that is not in the list. A failure would be an answer that no client can have prepared for.
 """
 
 from __future__ import annotations
