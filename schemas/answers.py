@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from schemas.wire import Count, Currency, Digest, Epoch, Handled, Identifier, Memo, Message, Name, Point, Seconds
+from schemas.wire import Count, Currency, Digest, Epoch, Handled, Identifier, Memo, Message, Name, Point, Seconds, Words
 
 
 class Receipt(Message):
@@ -90,6 +90,6 @@ class EntriesPage(Message):
 class Health(Message):
     """The service can work."""
 
-    status: str
-    engine: str
+    status: Words
+    engine: Words
     entries: Count

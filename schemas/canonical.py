@@ -11,11 +11,25 @@ from pydantic import BaseModel
 
 def canonical(message: BaseModel) -> bytes:
     """The canonical UTF-8 bytes of a message."""
-    return rfc8785.dumps(message.model_dump(mode="json"))
+    return canonical_value(message.model_dump(mode="json"))
+
+
+def canonical_value(value: Any) -> bytes:
+    """The canonical UTF-8 bytes of JSON of any shape.
+
+    Raises ValueError for what has none: a whole number from 2**53 on, an infinity, half a character, too deep nesting.
+    """
+    try:
+        return rfc8785.dumps(value)
+    except RecursionError as error:
+        raise ValueError("the JSON is nested too deeply") from error
 
 
 def parse_strict(data: bytes) -> Any:
-    """JSON of any shape. Raises ValueError for duplicate names, NaN, infinities, bad UTF-8 or too deep nesting."""
+    """JSON of any shape. Raises ValueError for duplicate names, NaN, Infinity, bad UTF-8 or too deep nesting.
+
+    What is too large for a double, or half a character, is read as it stands: the form that is expected there refuses it.
+    """
     try:
         return json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse)
     except RecursionError as error:

@@ -25,6 +25,8 @@ def load_kinds(path: Path | None = None) -> list[Kind]:
 
 def _kind(name: str, table: object) -> Kind:
     fields = table if isinstance(table, dict) else {}
+    if "name" in fields:
+        raise ValueError(f"the kind [{name}] has its name in its heading; remove the field `name`")
     try:
         return Kind.model_validate({**fields, "name": name})
     except ValidationError as error:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
-from schemas.wire import Message
+from schemas.wire import Count, Message, Words
 
 TYPE_PREFIX = "urn:tradeveil:problem:"
 CONTENT_TYPE = "application/problem+json"
@@ -36,28 +36,28 @@ class ProblemType:
 class LineProblem(Message):
     """What is wrong with one line of a request. `line` counts from 0."""
 
-    line: int = Field(ge=0)
-    type: str
-    code: str
-    detail: str
+    line: Count
+    type: Words
+    code: Words
+    detail: Words
 
 
 class FieldProblem(Message):
     """What is wrong with one field of a malformed request. `path` is a JSON pointer."""
 
-    path: str
-    detail: str
+    path: Words
+    detail: Words
 
 
 class Problem(Message):
     """The body of every answer that is not a success."""
 
-    type: str
-    title: str
-    title_zh: str
-    status: int
-    detail: str
-    detail_zh: str
+    type: Words
+    title: Words
+    title_zh: Words
+    status: int = Field(ge=400, le=599)
+    detail: Words
+    detail_zh: Words
     lines: list[LineProblem] = Field(default_factory=list)
     fields: list[FieldProblem] = Field(default_factory=list)
 

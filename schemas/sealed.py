@@ -106,9 +106,9 @@ class SealedFile(Message):
     """The envelope of a file for one party. `to`: the first 8 bytes (hex) of its reader's seal key, which name nobody."""
 
     tradeveil: Literal["application", "draft", "approval"]
-    version: Literal[1] = 1
+    version: int = Field(default=1, ge=1, le=1)
     to: str = Field(pattern=r"^[0-9a-f]{16}$")
-    sealed: str
+    sealed: str = Field(max_length=1 << 26)
 
 
 class Loan(SecretMessage):

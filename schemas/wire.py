@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -84,6 +85,7 @@ Epoch = Annotated[int, Field(ge=1, lt=1 << 32)]
 Count = Annotated[int, Field(ge=0, lt=1 << 53)]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217 letters")]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,63}$")]
+Words = Annotated[str, Field(max_length=2_000)]
 Holder = Annotated[str, Field(pattern=r"^[!-~]{1,100}$", description="a party: printable ASCII without spaces")]
 Origin = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.\-/]{2,99}$", description="the log's name")]
 
@@ -103,3 +105,7 @@ class SecretMessage(Message):
         return f"{type(self).__name__}(hidden)"
 
     __str__ = __repr__
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """Nothing: pretty printers, as those of rich tracebacks, ask here and not for the repr."""
+        return iter(())

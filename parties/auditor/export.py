@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from parties.common.client import ServiceClient
-from parties.common.errors import InputError
+from parties.common.errors import InputError, ServiceMisbehaved
 from schemas.answers import ExportedEntry
-from schemas.canonical import canonical
+from schemas.canonical import canonical_value
 
 
 def export_log(client: ServiceClient, token: str, path: Path, progress: Callable[[int, int], None] | None = None) -> int:
@@ -21,7 +21,10 @@ def export_log(client: ServiceClient, token: str, path: Path, progress: Callable
 
 
 def write_export(path: Path, entries: Iterable[ExportedEntry]) -> int:
-    """Write entries as an export (mode 0600), through a file beside it. Raises InputError where it cannot."""
+    """Write entries as an export (mode 0600), through a file beside it.
+
+    Raises InputError where it cannot, ServiceMisbehaved for an entry that is not JSON with one encoding.
+    """
     partial = path.with_name(f".{path.name}.partial")
     count = 0
     try:
@@ -29,7 +32,7 @@ def write_export(path: Path, entries: Iterable[ExportedEntry]) -> int:
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             for entry in entries:
-                file.write(canonical(entry) + b"\n")
+                file.write(_line(entry))
                 count += 1
             file.flush()
             os.fsync(file.fileno())
@@ -41,3 +44,15 @@ def write_export(path: Path, entries: Iterable[ExportedEntry]) -> int:
     finally:
         partial.unlink(missing_ok=True)
     return count
+
+
+def _line(entry: ExportedEntry) -> bytes:
+    """One line of an export. The entry is taken as it was read: a model's own serialization would mend what is wrong with it."""
+    try:
+        return canonical_value({"entry": entry.entry, "index": entry.index}) + b"\n"
+    except ValueError as error:
+        raise ServiceMisbehaved(
+            "service-misbehaved",
+            f"entry {entry.index} of the log is not JSON with one encoding; the service may be of another version",
+            f"日志第 {entry.index} 条不是规范的 JSON；服务版本可能不一致",
+        ) from error

@@ -73,7 +73,7 @@ class DrawRecord(SecretMessage):
     opening: OpeningMessage
     outstanding: OpeningMessage
     standing: Standing | None = None
-    pending: PendingReduction | PendingClosure | None = Field(default=None, discriminator="step")
+    pending: PendingReduction | PendingClosure | None = None
 
     def facts(self, suite: Suite) -> DocumentFacts:
         """The document drawn on."""

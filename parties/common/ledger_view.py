@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
-import rfc8785
 from pydantic import BaseModel
 
 from parties.common.client import Log, ServiceClient
 from parties.common.errors import ServiceMisbehaved
 from parties.common.memos import open_memo
 from schemas.answers import DocumentView
+from schemas.canonical import canonical_value
 from schemas.entries import Closed, Drawn, Genesis, Reduced, Registered, decode_entry
 from schemas.messages import Reader as ReaderName
 from schemas.messages import ViewMessage
@@ -179,9 +179,9 @@ def decode_entries(entries: Iterable[Mapping[str, Any]]) -> list[Logged]:
     result = []
     for content in entries:
         try:
-            data = rfc8785.dumps(dict(content))
+            data = canonical_value(dict(content))
             entry = decode_entry(data)
-        except (ZkError, rfc8785.CanonicalizationError) as error:
+        except (ZkError, ValueError) as error:
             raise _misbehaved("an entry of the log is not one of this protocol version", "日志条目不符合本协议版本") from error
         if not isinstance(entry, Genesis):
             result.append(Logged(entry, leaf_hash(data)))

@@ -25,7 +25,7 @@ from schemas.domain.csv_form import RowError, read_declarations
 from schemas.domain.declaration import Declaration
 from schemas.domain.errors import DomainError, ErrorCode
 from schemas.messages import RegisterMessage, RegistrationRequest
-from schemas.sealed import OwnerRegisterMemo, RegulatorRegisterMemo
+from schemas.sealed import MinorUnits, OwnerRegisterMemo, RegulatorRegisterMemo
 from schemas.wire import Count, Currency, Holder, Identifier, SecretMessage
 from zkcore.group import encode_scalar
 from zkcore.operations import Memos
@@ -52,7 +52,7 @@ class DocumentRecord(SecretMessage):
     holder: Holder
     document: Identifier
     index: Count
-    limit: int
+    limit: MinorUnits
 
 
 class Pending(SecretMessage):

@@ -11,15 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import rfc8785
-
 from parties.common.client import ServiceClient
 from parties.common.errors import InputError
 from parties.common.keyring import Viewer
 from parties.common.ledger_view import Alert, OpenedDocument, Search, decode_entries, group_by_document, open_entries
 from parties.regulator.bureau import check_own_log, regulator_reader
 from schemas.answers import ExportedEntry
-from schemas.canonical import parse_strict
+from schemas.canonical import canonical_value, parse_strict
 from schemas.entries import MAXIMUM_ENTRY_SIZE, Genesis, decode_entry
 from zkcore.errors import ZkError
 from zkcore.suite import Suite
@@ -128,8 +126,8 @@ def open_log(
 
 def _genesis(entries: Sequence[dict[str, Any]]) -> Genesis:
     try:
-        first = decode_entry(rfc8785.dumps(entries[0]))
-    except (IndexError, ZkError, rfc8785.CanonicalizationError) as error:
+        first = decode_entry(canonical_value(entries[0]))
+    except (IndexError, ZkError, ValueError) as error:
         raise _no_log() from error
     if not isinstance(first, Genesis):
         raise _no_log()

@@ -1,4 +1,4 @@
-"""Every call does what the blueprint's table says when all is well.
+"""Every call does what it says when all is well.
 
 What must hold: the service's states are those that zkcore.ledger computes, receipts point at the entries that the export shows,
 and the commitments open to what a plain integer says. A different order of keys in JSON would be no failure.
