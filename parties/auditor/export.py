@@ -47,7 +47,7 @@ def write_export(path: Path, entries: Iterable[ExportedEntry]) -> int:
 
 
 def _line(entry: ExportedEntry) -> bytes:
-    """One line of an export. The entry is taken as it was read: a model's own serialization would mend what is wrong with it."""
+    """One line of an export, the entry as it was read: a model's own serialization would mend what is wrong with it."""
     try:
         return canonical_value({"entry": entry.entry, "index": entry.index}) + b"\n"
     except ValueError as error:

@@ -21,9 +21,10 @@ from parties.bank.commit import commit
 from parties.bank.draft import Terms
 from parties.bank.repayment import Instruction, repay
 from parties.common import runtime
-from parties.common.errors import InputError, ServiceRefused
+from parties.common.errors import InputError, ServiceMisbehaved, ServiceRefused
 from parties.common.money import Money
 from parties.regulator.approve import approve, read_draft
+from schemas.answers import ExportedEntry
 from tests.parties.scene import TOKEN, Scene
 from zkcore import engine
 
@@ -108,6 +109,15 @@ def test_a_file_appears_only_when_it_is_whole(scene: Scene) -> None:
     assert list(scene.directory.glob(".*partial")) == []
     with pytest.raises(InputError):
         write_export(scene.path("no-such-directory") / "x", [])
+
+
+@pytest.mark.parametrize("entry", [{"a": 1 << 53}, {"a": float("inf")}, {"\ud800": 1}, {"a": "\ud800"}])
+def test_an_entry_without_an_encoding_is_not_exported(tmp_path: Path, entry: dict[str, Any]) -> None:
+    """Nor mended on its way: an export holds what the service said, or there is none."""
+    path = tmp_path / "export.ndjson"
+    with pytest.raises(ServiceMisbehaved):
+        write_export(path, [ExportedEntry(index=0, entry=entry)])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_token_is_needed(scene: Scene) -> None:

@@ -343,7 +343,16 @@ def test_a_whole_log_is_taken_apart_by_document(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "entry", [{}, {"type": "other"}, {"type": "draw", "time": 1, "body": {}}, {"type": "draw", "time": 1 << 60}]
+    "entry",
+    [
+        {},
+        {"type": "other"},
+        {"type": "draw", "time": 1, "body": {}},
+        {"type": "draw", "time": 1 << 60},
+        {"type": "draw", "time": float("inf")},
+        {"\ud800": 1},
+        {"type": "\ud800"},
+    ],
 )
 def test_what_is_no_entry(entry: dict[str, object]) -> None:
     with pytest.raises(ServiceMisbehaved):

@@ -15,7 +15,8 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.canonical import parse_strict
+from schemas.answers import ExportedEntry
+from schemas.canonical import canonical, canonical_value, parse_strict
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(max_size=20),
@@ -70,3 +71,41 @@ def test_endless_nesting_is_refused_and_does_not_crash() -> None:
 
 def test_numbers_are_read_as_they_stand() -> None:
     assert parse_strict(b"[1, 1.5, 9007199254740993]") == json.loads("[1, 1.5, 9007199254740993]")
+
+
+def test_names_are_sorted_as_the_standard_says() -> None:
+    """The example of RFC 8785, section 3.2.3: by UTF-16 code units, so an emoji stands before a Hebrew presentation form."""
+    names = ["\u20ac", "\r", "\ufb33", "1", "\U0001f600", "\u0080", "\u00f6"]
+    written = canonical_value(dict.fromkeys(names, 0))
+    assert list(parse_strict(written)) == ["\r", "1", "\u0080", "\u00f6", "\u20ac", "\U0001f600", "\ufb33"]
+    assert written.startswith(b'{"\\r":0,"1":0,')
+
+
+@given(st.dictionaries(st.text(max_size=8), values, max_size=4))
+def test_a_message_is_written_as_the_value_it_is(value: dict[str, Any]) -> None:
+    assert canonical(ExportedEntry(index=5, entry=value)) == canonical_value({"entry": value, "index": 5})
+
+
+WITHOUT_ENCODING = {
+    "2**53": b"[9007199254740993]",
+    "minus 2**53": b"[-9007199254740993]",
+    "a number past a double": b"[1e400]",
+    "half a character": b'["\\ud800"]',
+    "half a character in a name": b'{"\\udfff": 1}',
+}
+
+
+@pytest.mark.parametrize("data", WITHOUT_ENCODING.values(), ids=WITHOUT_ENCODING.keys())
+def test_what_has_no_encoding_is_refused_where_it_is_written(data: bytes) -> None:
+    """It is JSON, and is read; the field that it stands in refuses it by name. Nothing hashes or logs it."""
+    value = parse_strict(data)
+    with pytest.raises(ValueError):  # noqa: PT011 - the library raises several kinds of it
+        canonical_value(value)
+
+
+def test_nesting_ends_in_an_error_of_values() -> None:
+    value: Any = 1
+    for _ in range(20_000):
+        value = [value]
+    with pytest.raises(ValueError, match="deep"):
+        canonical_value(value)

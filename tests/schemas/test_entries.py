@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from schemas.canonical import canonical, parse_strict
-from schemas.entries import Closed, Drawn, Genesis, Reduced, Registered, decode_entry, encode_entry
+from schemas.entries import MAXIMUM_ENTRY_SIZE, Closed, Drawn, Genesis, Kind, Reduced, Registered, decode_entry, encode_entry
 from schemas.messages import CloseMessage, DrawMessage, ReduceMessage, RegisterMessage, ViewMessage
 from tests.builders import NOW, make_close, make_draw, make_reduce, make_register, make_view, make_world
+from tests.schemas.forms import messages
 from zkcore import engine
 from zkcore.errors import EncodingError, PointError
 
@@ -125,3 +128,48 @@ def test_an_entry_is_bounded() -> None:
         decode_entry(b'"' + b"a" * 70_000 + b'"')
     for name, entry in ENTRIES.items():
         assert len(encode_entry(entry)) <= 65_535, name
+
+
+# --- whatever is read -----------------------------------------------------------------------------------------------------
+
+FORMS: list[Any] = [Genesis, Registered, Drawn, Reduced, Closed]
+
+
+@settings(max_examples=30, suppress_health_check=list(HealthCheck))
+@given(data=st.data(), form=st.sampled_from(FORMS))
+def test_any_entry_reads_back(data: st.DataObject, form: Any) -> None:
+    entry: Any = data.draw(messages(form))
+    assert decode_entry(encode_entry(entry)) == entry
+
+
+def only_as_it_stands(data: bytes) -> None:
+    """What is read is written again as the same bytes; whatever else is refused, in zkcore's own family."""
+    try:
+        entry = decode_entry(data)
+    except EncodingError:
+        return
+    assert encode_entry(entry) == data
+
+
+@settings(max_examples=150)
+@given(
+    st.binary(max_size=60)
+    | st.recursive(st.none() | st.integers() | st.floats() | st.text(), st.lists).map(json.dumps).map(str.encode)
+)
+def test_anything_at_all_is_an_entry_or_refused(data: bytes) -> None:
+    only_as_it_stands(data)
+
+
+@settings(max_examples=150)
+@given(name=st.sampled_from(sorted(ENTRIES)), place=st.integers(0, 400), octet=st.binary(max_size=2), cut=st.integers(0, 2))
+def test_a_bent_entry_is_another_or_refused(name: str, place: int, octet: bytes, cut: int) -> None:
+    data = encode_entry(ENTRIES[name])
+    start = place % len(data)
+    only_as_it_stands(data[:start] + octet + data[start + cut :])
+
+
+def test_an_entry_that_is_too_long_is_not_written() -> None:
+    longest = WORLD.genesis.model_copy(update={"kinds": [Kind(name="freight-bill", restores=["released"] * 6_000)]})
+    assert len(canonical(longest)) > MAXIMUM_ENTRY_SIZE
+    with pytest.raises(EncodingError):
+        encode_entry(longest)
