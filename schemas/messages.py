@@ -156,8 +156,14 @@ class HeadroomMessage(Message):
 
     @classmethod
     def of(cls, headroom: operations.Headroom) -> Self:
-        prover: Reader = "owner" if headroom.prover == operations.OWNER else "regulator"
-        return cls(prover=prover, left=headroom.left.encode(), proof=headroom.proof, range_proof=headroom.range_proof)
+        return cls.model_validate(
+            {
+                "prover": headroom.prover,
+                "left": headroom.left.encode(),
+                "proof": headroom.proof,
+                "range_proof": headroom.range_proof,
+            }
+        )
 
     def decode(self, group: Group) -> operations.Headroom:
         return operations.Headroom(self.prover, group.decode(self.left), self.proof, self.range_proof)
@@ -236,9 +242,14 @@ class ViewMessage(Message):
 
     @classmethod
     def of(cls, operation: operations.View) -> Self:
-        reader: Reader = "owner" if operation.reader == operations.OWNER else "regulator"
-        return cls(
-            document=operation.document, reader=reader, nonce=operation.nonce, issued=operation.issued, proof=operation.proof
+        return cls.model_validate(
+            {
+                "document": operation.document,
+                "reader": operation.reader,
+                "nonce": operation.nonce,
+                "issued": operation.issued,
+                "proof": operation.proof,
+            }
         )
 
     def decode(self, group: Group) -> operations.View:
