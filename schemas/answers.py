@@ -73,7 +73,7 @@ class DocumentView(Message):
 
 
 class ExportedEntry(Message):
-    """One line of an export: the entry's place and its canonical bytes as base64url-free JSON."""
+    """One entry of the log with its place in it."""
 
     index: Count
     entry: dict[str, Any]

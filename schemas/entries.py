@@ -6,7 +6,6 @@ bank drew in between.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -140,8 +139,3 @@ def decode_entry(data: bytes) -> Genesis | Registered | Drawn | Reduced | Closed
     if canonical(entry) != data:
         raise EncodingError("the entry is not canonical JSON (RFC 8785)")
     return entry
-
-
-def same_documents(lines: Sequence[DrawMessage]) -> bool:
-    """Whether two lines of a financing draw on one document, which is refused."""
-    return len({line.draft.document for line in lines}) != len(lines)

@@ -11,7 +11,6 @@ from pydantic import Field
 
 from schemas.messages import ConsentMessage, DraftMessage, HeadroomMessage
 from schemas.wire import (
-    Count,
     Currency,
     Epoch,
     Holder,
@@ -173,10 +172,3 @@ class ApprovalFile(SecretMessage):
     financing: Identifier
     refused: Literal["cannot-be-proven", "not-applied-for", "expired"] | None
     lines: list[HeadroomMessage] = Field(max_length=100)
-
-
-class WalletIndex(SecretMessage):
-    """How far an enterprise's wallet has looked for documents of one attester."""
-
-    attester: Holder
-    next: Count

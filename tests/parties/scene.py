@@ -52,6 +52,8 @@ ORIGIN = "scene.example/log"
 NOW = 1_750_000_000
 TOKEN = "t" * 40
 HOLDER = "91330206MA2AF8CXX8"
+FIRST, SECOND, YEN = "310120260512345678", "310120260512345679", "310120260512345680"
+"""Declarations of the scene that the fixtures register: over USD 1,000,000.00, USD 48,200.00 and JPY 18,500,000."""
 KINDS = [Kind(name="export-declaration", restores=["released", "repaid-own-funds"])]
 
 

@@ -7,7 +7,7 @@ in what a refused bank sees, or an application that is drafted although somethin
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -31,24 +31,7 @@ from parties.common.sealed_files import read_sealed, write_sealed
 from schemas.domain.conversion import Rate
 from schemas.domain.errors import DomainError
 from schemas.sealed import Application, ApprovalFile, DraftFile, Loan
-from tests.parties.scene import NOW, ORIGIN, Scene
-
-FIRST, SECOND, YEN = "310120260512345678", "310120260512345679", "310120260512345680"
-
-
-@pytest.fixture(scope="module")
-def registered(tmp_path_factory: pytest.TempPathFactory) -> Scene:
-    made = Scene(tmp_path_factory.mktemp("registered"))
-    made.register((FIRST, "USD 1000000.00"), (SECOND, "USD 48200.00"), (YEN, "JPY 18500000"))
-    made.close()
-    return made
-
-
-@pytest.fixture
-def scene(registered: Scene, tmp_path: Path) -> Iterator[Scene]:
-    copied = registered.copy(tmp_path)
-    yield copied
-    copied.close()
+from tests.parties.scene import FIRST, NOW, ORIGIN, SECOND, YEN, Scene
 
 
 def money(text: str) -> Money:

@@ -9,8 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,27 +32,10 @@ from parties.regulator.open import OpenedLog, fetch_entries, open_log, read_expo
 from parties.regulator.report import CSV_COLUMNS, as_text, describe, document_rows, draw_rows, to_csv, total_rows
 from schemas.domain.identifiers import DeclarationNumber
 from schemas.sealed import ApprovalFile, DraftFile, DrawMemo
-from tests.parties.scene import HOLDER, NOW, ORIGIN, TOKEN, Scene
+from tests.parties.scene import FIRST, HOLDER, NOW, ORIGIN, SECOND, TOKEN, YEN, Scene
 from zkcore.operations import MEMO_SIZE, Memos
 from zkcore.secret.keys import ViewSecret
 from zkcore.secret.memos import SealSecret
-
-FIRST, SECOND, YEN = "310120260512345678", "310120260512345679", "310120260512345680"
-
-
-@pytest.fixture(scope="module")
-def registered(tmp_path_factory: pytest.TempPathFactory) -> Scene:
-    made = Scene(tmp_path_factory.mktemp("registered"))
-    made.register((FIRST, "USD 1000000.00"), (SECOND, "USD 48200.00"), (YEN, "JPY 18500000"))
-    made.close()
-    return made
-
-
-@pytest.fixture
-def scene(registered: Scene, tmp_path: Path) -> Iterator[Scene]:
-    copied = registered.copy(tmp_path)
-    yield copied
-    copied.close()
 
 
 def open_scene(scene: Scene, search: Search | None = None) -> OpenedLog:

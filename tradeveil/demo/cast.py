@@ -11,7 +11,6 @@ from schemas.domain.currency import Currency
 from schemas.domain.declaration import Declaration
 
 ORIGIN = "demo.tradeveil.example/exports"
-BANK_ROLE = "bank"
 
 
 @dataclass(frozen=True)
