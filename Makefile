@@ -52,12 +52,13 @@ clean: ## Remove what the other targets made
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The build tools come first and by hash, and isolation is off, so that petlib is compiled by exactly what the lock names.
+# Locks are complete, so nothing is resolved anew (--no-deps): pip would look for extras of a locked package at its newest release.
 # A changed lock starts the environment afresh: nothing stays in it that no lock names. petlib's source archive also carries a
 # library that somebody else compiled, beside the one compiled here; it is removed, so that it can never be the one loaded.
 $(VENV)/.requirements: requirements-build.lock requirements.lock
 	@python="$$(tools/find-python)"; echo "making $(VENV) with $$python"; "$$python" -m venv --clear $(VENV)
-	@$(PIP_INSTALL) --require-hashes --requirement requirements-build.lock
-	@$(PIP_INSTALL) --require-hashes --no-build-isolation --requirement requirements.lock
+	@$(PIP_INSTALL) --require-hashes --no-deps --requirement requirements-build.lock
+	@$(PIP_INSTALL) --require-hashes --no-deps --no-build-isolation --requirement requirements.lock
 	@rm -f $(VENV)/lib/python3*/site-packages/petlib/_petlib.so
 	@touch $@
 
@@ -66,5 +67,5 @@ $(VENV)/.project: $(VENV)/.requirements pyproject.toml requirements.in
 	@touch $@
 
 $(VENV)/.development: $(VENV)/.project requirements-dev.lock
-	@$(PIP_INSTALL) --require-hashes --requirement requirements-dev.lock
+	@$(PIP_INSTALL) --require-hashes --no-deps --requirement requirements-dev.lock
 	@touch $@
