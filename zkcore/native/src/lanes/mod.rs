@@ -1,0 +1,166 @@
+//! Field and curve arithmetic on several elements side by side, in time that does not depend on their values.
+//!
+//! A [`Lanes`] is a set of instructions: [`Portable`] works on one element at a time with 128-bit products, `Avx512` on eight
+//! with the 52-bit multiply-add of AVX-512 IFMA. Algorithms are written once, generically, as a [`Kernel`], and [`dispatch`]
+//! runs them on the best that the processor has.
+//!
+//! An element of GF(p), p = 2^256 − 2^32 − 977, is five limbs of 52 bits, least significant first. *Reduced* means: limbs 0 to
+//! 3 below 2^52, limb 4 at most 2^48 + 2^9, so that the value is below 2p and stands for zero only as 0 or as p. *Loose* means:
+//! limbs below 2^53. Every operation returns reduced elements; those that take loose ones say so.
+
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+pub mod curve;
+mod portable;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+#[cfg(target_arch = "x86_64")]
+pub use avx512::Avx512;
+pub use portable::Portable;
+
+use crate::arithmetic::Point;
+
+/// Limbs of an element.
+pub type Limbs = [u64; 5];
+
+pub(crate) const MASK_52: u64 = (1 << 52) - 1;
+pub(crate) const MASK_48: u64 = (1 << 48) - 1;
+/// 2^256 mod p.
+pub(crate) const FOLD_256: u64 = 0x1_0000_03D1;
+/// 2^260 mod p.
+pub(crate) const FOLD_260: u64 = FOLD_256 << 4;
+/// The field prime p.
+pub const P: Limbs = [0xF_FFFE_FFFF_FC2F, MASK_52, MASK_52, MASK_52, MASK_48];
+/// 2p, limb by limb: from it any reduced element can be taken without a borrow.
+pub(crate) const P_2: Limbs = [P[0] * 2, P[1] * 2, P[2] * 2, P[3] * 2, P[4] * 2];
+/// 8p, limb by limb: from it two loose elements can be taken without a borrow.
+pub(crate) const P_8: Limbs = [P[0] * 8, P[1] * 8, P[2] * 8, P[3] * 8, P[4] * 8];
+/// The element 0.
+pub const ZERO: Limbs = [0; 5];
+/// The element 1.
+pub const ONE: Limbs = [1, 0, 0, 0, 0];
+
+/// One bit a lane, lane 0 lowest.
+pub type Mask = u8;
+
+/// Arithmetic on `WIDTH` field elements at once. See the module for *reduced* and *loose*.
+pub trait Lanes: Copy + Send + Sync + 'static {
+    /// How many elements a `Field` holds: 1 or 8.
+    const WIDTH: usize;
+    /// `WIDTH` field elements.
+    type Field: Copy + Send + Sync;
+
+    /// Run a kernel with these instructions enabled.
+    fn run<K: Kernel>(self, kernel: K) -> K::Output;
+    /// The same element in every lane.
+    fn splat(self, limbs: Limbs) -> Self::Field;
+    /// a·b.
+    fn mul(self, a: Self::Field, b: Self::Field) -> Self::Field;
+    /// a².
+    fn square(self, a: Self::Field) -> Self::Field;
+    /// a + b, of loose elements.
+    fn add(self, a: Self::Field, b: Self::Field) -> Self::Field;
+    /// a − b, of loose elements.
+    fn sub(self, a: Self::Field, b: Self::Field) -> Self::Field;
+    /// a − b − c, of loose elements.
+    fn sub_both(self, a: Self::Field, b: Self::Field, c: Self::Field) -> Self::Field;
+    /// k·a for k below 2^8.
+    fn small(self, a: Self::Field, k: u64) -> Self::Field;
+    /// −a in the lanes of the mask, a in the others; the result is loose.
+    fn negate_if(self, mask: Mask, a: Self::Field) -> Self::Field;
+    /// The lanes of a reduced element that are zero modulo p.
+    fn is_zero(self, a: Self::Field) -> Mask;
+    /// False only when no lane of a reduced element is zero; cheaper than `is_zero`.
+    fn may_be_zero(self, a: Self::Field) -> bool;
+    /// `set` in the lanes of the mask, `clear` in the others.
+    fn select(self, mask: Mask, set: Self::Field, clear: Self::Field) -> Self::Field;
+    /// The lanes in which the small numbers of two vectors are equal. `digits` has `WIDTH` numbers.
+    fn equal(self, digits: &[u8], number: u8) -> Mask;
+    /// The coordinates of the points at these `WIDTH` indices.
+    fn load(self, points: &[Point], indices: &[u32]) -> (Self::Field, Self::Field);
+    /// Say that these points will be loaded soon.
+    fn prefetch(self, points: &[Point], indices: impl Iterator<Item = u32>);
+    /// Write reduced coordinates to the points at these `WIDTH` indices, below 2^256 but not necessarily canonical.
+    fn store(self, x: Self::Field, y: Self::Field, points: &mut [Point], indices: &[u32]);
+    /// One lane of an element.
+    fn lane(self, a: Self::Field, lane: usize) -> Limbs;
+    /// An element from its lanes.
+    fn from_lanes(self, lanes: &[Limbs]) -> Self::Field;
+}
+
+/// An algorithm over any lanes. `run` and all it calls must be `#[inline(always)]` to be compiled for the instructions in use.
+pub trait Kernel {
+    /// What it computes.
+    type Output;
+    /// Compute it.
+    fn run<L: Lanes>(self, lanes: L) -> Self::Output;
+}
+
+static PORTABLE_ONLY: AtomicBool = AtomicBool::new(false);
+
+/// Use the portable path even where the processor could do better (`true`), or the best again. For tests and comparisons.
+pub fn force_portable(portable: bool) {
+    PORTABLE_ONLY.store(portable, Ordering::Relaxed);
+}
+
+/// Run a kernel on the best lanes that this processor has.
+pub fn dispatch<K: Kernel>(kernel: K) -> K::Output {
+    #[cfg(target_arch = "x86_64")]
+    if let (false, Some(lanes)) = (PORTABLE_ONLY.load(Ordering::Relaxed), Avx512::detect()) {
+        return lanes.run(kernel);
+    }
+    Portable.run(kernel)
+}
+
+/// The name of the path that [`dispatch`] takes: `avx512ifma` or `portable`.
+pub fn cpu_path() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    if !PORTABLE_ONLY.load(Ordering::Relaxed) && Avx512::detect().is_some() {
+        return "avx512ifma";
+    }
+    "portable"
+}
+
+/// The canonical form, below p, as four 64-bit limbs.
+pub fn canonical(limbs: Limbs) -> [u64; 4] {
+    let mut l = limbs;
+    for _ in 0..2 {
+        let top = l[4] >> 48;
+        l[4] &= MASK_48;
+        l[0] += top * FOLD_256;
+        for i in 0..4 {
+            l[i + 1] += l[i] >> 52;
+            l[i] &= MASK_52;
+        }
+    }
+    // l < 2^256; l − p without branching on it: l + 2^256 − p overflows 2^256 exactly when l ≥ p.
+    let mut m = l;
+    m[0] += FOLD_256;
+    for i in 0..4 {
+        m[i + 1] += m[i] >> 52;
+        m[i] &= MASK_52;
+    }
+    let take = 0u64.wrapping_sub(m[4] >> 48);
+    m[4] &= MASK_48;
+    for i in 0..5 {
+        l[i] = (m[i] & take) | (l[i] & !take);
+    }
+    pack(l)
+}
+
+/// Four 64-bit limbs from five of 52 bits, of a value below 2^256.
+pub(crate) fn pack(l: Limbs) -> [u64; 4] {
+    [l[0] | l[1] << 52, l[1] >> 12 | l[2] << 40, l[2] >> 24 | l[3] << 28, l[3] >> 36 | l[4] << 16]
+}
+
+/// Five limbs of 52 bits from four of 64.
+pub(crate) fn unpack(w: [u64; 4]) -> Limbs {
+    [
+        w[0] & MASK_52,
+        (w[0] >> 52 | w[1] << 12) & MASK_52,
+        (w[1] >> 40 | w[2] << 24) & MASK_52,
+        (w[2] >> 28 | w[3] << 36) & MASK_52,
+        w[3] >> 16,
+    ]
+}

@@ -1,0 +1,177 @@
+//! Public arithmetic against k256, on both paths: for honest input, and for what an adversary would send.
+//!
+//! A failure would be: a sum or a decoded point that differs from k256's, on any input, on the portable or the vector path.
+
+use k256::elliptic_curve::PrimeField;
+use k256::elliptic_curve::ops::Reduce;
+use k256::{ProjectivePoint, Scalar, U256};
+use proptest::prelude::*;
+use tradeveil_native::arithmetic::{Point, decode_points, msm, msm_threaded};
+use tradeveil_native::lanes::{cpu_path, force_portable};
+
+/// Runs a check on the vector path and on the portable one. Tests run side by side and this switch is global, but both paths
+/// must give one result, so that a switch in the middle of another test changes nothing that it checks.
+fn on_both_paths(check: impl Fn()) {
+    check();
+    force_portable(true);
+    assert_eq!(cpu_path(), "portable");
+    check();
+    force_portable(false);
+}
+
+fn scalar(seed: u64) -> Scalar {
+    let mut bytes = [0u8; 32];
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    for chunk in bytes.chunks_exact_mut(8) {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        chunk.copy_from_slice(&state.to_le_bytes());
+    }
+    Scalar::reduce(&U256::from_be_slice(&bytes))
+}
+
+fn points(count: usize) -> Vec<ProjectivePoint> {
+    (0..count as u64).map(|i| ProjectivePoint::GENERATOR * scalar(i + 1000)).collect()
+}
+
+fn expected(scalars: &[Scalar], points: &[ProjectivePoint]) -> Point {
+    let sum: ProjectivePoint = points.iter().zip(scalars).map(|(point, scalar)| point * scalar).sum();
+    Point::from_projective(&sum)
+}
+
+fn check(scalars: &[Scalar], projective: &[ProjectivePoint]) {
+    let affine = Point::from_projectives(projective);
+    let wanted = expected(scalars, projective);
+    on_both_paths(|| {
+        assert_eq!(msm(scalars, &affine), wanted);
+        assert_eq!(msm_threaded(scalars, &affine, 2), wanted);
+    });
+}
+
+#[test]
+fn sizes() {
+    for count in [0, 1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 63, 64, 65, 100, 150, 300, 700] {
+        let scalars: Vec<_> = (0..count as u64).map(scalar).collect();
+        check(&scalars, &points(count));
+    }
+}
+
+#[test]
+fn large() {
+    let count = 6000;
+    let scalars: Vec<_> = (0..count as u64).map(scalar).collect();
+    check(&scalars, &points(count));
+}
+
+/// Equal points, inverses and the identity, with scalars that make their sums meet in the buckets.
+#[test]
+fn adversarial_points() {
+    let (p, q) = (ProjectivePoint::GENERATOR * scalar(1), ProjectivePoint::GENERATOR * scalar(2));
+    let endomorphic = p * lambda();
+    for count in [4, 40, 400] {
+        let mixtures: [Vec<ProjectivePoint>; 6] = [
+            vec![p; count],
+            (0..count).map(|i| if i % 2 == 0 { p } else { -p }).collect(),
+            (0..count).map(|i| [p, -p, ProjectivePoint::IDENTITY, q][i % 4]).collect(),
+            vec![ProjectivePoint::IDENTITY; count],
+            (0..count).map(|i| [p, endomorphic, -p, -endomorphic][i % 4]).collect(),
+            (0..count).map(|i| p * Scalar::from(i as u64 / 2 + 1)).collect(),
+        ];
+        for mixture in &mixtures {
+            for scalars in adversarial_scalars(count) {
+                check(&scalars, mixture);
+            }
+        }
+    }
+}
+
+fn adversarial_scalars(count: usize) -> Vec<Vec<Scalar>> {
+    let two_128 = Scalar::from_u128(u128::MAX) + Scalar::ONE;
+    vec![
+        vec![Scalar::ZERO; count],
+        vec![Scalar::ONE; count],
+        vec![-Scalar::ONE; count],
+        vec![scalar(7); count],
+        vec![two_128; count],
+        vec![two_128 - Scalar::ONE; count],
+        vec![lambda(); count],
+        (0..count as u64).map(|i| if i % 2 == 0 { scalar(9) } else { -scalar(9) }).collect(),
+        (0..count as u64).map(|i| Scalar::from(i % 3)).collect(),
+        (0..count as u64).map(scalar).collect(),
+    ]
+}
+
+fn lambda() -> Scalar {
+    Scalar::reduce(&U256::from_be_hex("5363ad4cc05c30e0a5261c028812645a122e22ea20816678df02967c1b23bd72"))
+}
+
+#[test]
+fn decoding() {
+    for count in [0, 1, 7, 8, 33, 100] {
+        let wanted = Point::from_projectives(&points(count));
+        let encoded: Vec<_> = wanted.iter().map(|point| point.encode().unwrap()).collect();
+        on_both_paths(|| assert_eq!(decode_points(&encoded).unwrap(), wanted));
+    }
+}
+
+#[test]
+fn what_is_not_decoded() {
+    let good = Point::generator().encode().unwrap();
+    let x_of = |x: &str| -> [u8; 33] {
+        let mut data = [2u8; 33];
+        for (byte, pair) in data[1..].iter_mut().zip(x.as_bytes().chunks_exact(2)) {
+            *byte = u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+        }
+        data
+    };
+    let p = "fffffffffffffffffffffffffffffffffffffffffffffffffffffffefffffc2f";
+    let above = "fffffffffffffffffffffffffffffffffffffffffffffffffffffffefffffc30";
+    let five = "0000000000000000000000000000000000000000000000000000000000000005";
+    let mut bad = vec![x_of(p), x_of(above), x_of(five), x_of(&"ff".repeat(32)), [0; 33]];
+    for prefix in [0, 1, 4, 5, 6, 7, 255] {
+        let mut data = good;
+        data[0] = prefix;
+        bad.push(data);
+    }
+    for data in bad {
+        for position in [0, 3, 8, 40] {
+            let mut list = vec![good; 41];
+            list[position] = data;
+            on_both_paths(|| {
+                let (index, error) = decode_points(&list).unwrap_err();
+                assert_eq!((index, error.code.as_str()), (position, "point"));
+            });
+        }
+    }
+}
+
+#[test]
+fn both_roots() {
+    let good = Point::generator().encode().unwrap();
+    let mut other = good;
+    other[0] ^= 1;
+    let negated = Point::from_projective(&-ProjectivePoint::GENERATOR);
+    on_both_paths(|| assert_eq!(decode_points(&[good, other]).unwrap(), [Point::generator(), negated]));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Points from a small set and scalars from a mixture of small, close to the order and random ones.
+    #[test]
+    fn any_sum(terms in prop::collection::vec((0u64..6, 0u8..5, any::<u64>()), 0..120)) {
+        let choose = |kind: u8, seed: u64| match kind {
+            0 => Scalar::from(seed % 5),
+            1 => -Scalar::from(seed % 5),
+            2 => Scalar::from_u128(u128::from(seed) << 64),
+            _ => scalar(seed),
+        };
+        let base = [ProjectivePoint::IDENTITY, ProjectivePoint::GENERATOR, -ProjectivePoint::GENERATOR];
+        let projective: Vec<_> = terms.iter().map(|&(which, ..)| {
+            base.get(which as usize).copied().unwrap_or_else(|| ProjectivePoint::GENERATOR * scalar(which))
+        }).collect();
+        let scalars: Vec<_> = terms.iter().map(|&(_, kind, seed)| choose(kind, seed)).collect();
+        check(&scalars, &projective);
+    }
+}
