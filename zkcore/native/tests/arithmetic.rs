@@ -6,8 +6,9 @@ use k256::elliptic_curve::PrimeField;
 use k256::elliptic_curve::ops::Reduce;
 use k256::{ProjectivePoint, Scalar, U256};
 use proptest::prelude::*;
-use tradeveil_native::arithmetic::{Point, decode_points, msm, msm_threaded};
+use tradeveil_native::arithmetic::{Point, decode_points, fold, msm, msm_threaded};
 use tradeveil_native::lanes::{cpu_path, force_portable};
+use tradeveil_native::secret;
 
 /// Runs a check on the vector path and on the portable one. Tests run side by side and this switch is global, but both paths
 /// must give one result, so that a switch in the middle of another test changes nothing that it checks.
@@ -173,5 +174,52 @@ proptest! {
         }).collect();
         let scalars: Vec<_> = terms.iter().map(|&(_, kind, seed)| choose(kind, seed)).collect();
         check(&scalars, &projective);
+    }
+}
+
+#[test]
+fn secret_sums() {
+    for count in [0, 1, 2, 7, 8, 9, 17, 129] {
+        let mut projective = points(count);
+        if count > 2 {
+            projective[1] = ProjectivePoint::IDENTITY;
+            projective[2] = -projective[0];
+        }
+        let affine = Point::from_projectives(&projective);
+        for scalars in adversarial_scalars(count) {
+            let each: Vec<_> = projective.iter().zip(&scalars).map(|(point, scalar)| point * scalar).collect();
+            on_both_paths(|| {
+                assert_eq!(secret::products(&scalars, &affine), each);
+                assert_eq!(secret::combine(&scalars, &affine), each.iter().sum::<ProjectivePoint>());
+                let rows: Vec<_> = scalars.chunks(3).zip(affine.chunks(3)).map(|(s, p)| s.iter().zip(p).collect()).collect();
+                let wanted: Vec<_> = each.chunks(3).map(|part| Point::from_projective(&part.iter().sum())).collect();
+                assert_eq!(secret::sums(&rows), wanted);
+            });
+        }
+    }
+}
+
+#[test]
+fn folding() {
+    for (count, parts) in [(1, 1), (2, 2), (8, 4), (24, 8), (40, 4)] {
+        let mut projective = points(count);
+        projective[count / 2] = ProjectivePoint::IDENTITY;
+        let affine = Point::from_projectives(&projective);
+        for weights in adversarial_scalars(parts) {
+            let length = count / parts;
+            let sum = |i: usize| (0..parts).map(|k| projective[k * length + i] * weights[k]).sum::<ProjectivePoint>();
+            let wanted: Vec<_> = (0..length).map(|i| Point::from_projective(&sum(i))).collect();
+            on_both_paths(|| assert_eq!(fold(&affine, &weights), wanted));
+        }
+    }
+}
+
+/// With the same points for all weights, sums of equal and of inverse points occur inside.
+#[test]
+fn folding_equal_points() {
+    let affine = vec![Point::generator(); 16];
+    for weights in adversarial_scalars(4) {
+        let wanted = Point::from_projective(&(ProjectivePoint::GENERATOR * weights.iter().sum::<Scalar>()));
+        on_both_paths(|| assert_eq!(fold(&affine, &weights), vec![wanted; 4]));
     }
 }

@@ -27,13 +27,19 @@ const A_2_LOW: u128 = 0x14CA_50F7_A8E2_F3F6_57C1_108D_9D44_CFD8; // a₂ is 2^12
 const G_1: [u64; 4] = [0xE893_209A_45DB_B031, 0x3DAA_8A14_71E8_CA7F, 0xE86C_90E4_9284_EB15, 0x3086_D221_A7D4_6BCD];
 const G_2: [u64; 4] = [0x1571_B4AE_8AC4_7F71, 0x2212_08AC_9DF5_06C6, 0x6F54_7FA9_0ABF_E4C4, 0xE443_7ED6_010E_8828];
 
-/// (k₁, k₂) with k = k₁ + k₂·λ. A scalar below 2^128 stays whole, since random weights are so short.
+/// (k₁, k₂) with k = k₁ + k₂·λ, of a public k. One below 2^128 stays whole, since random weights are so short.
 pub(crate) fn split(scalar: &Scalar) -> [Half; 2] {
     let k = limbs_of_scalar(scalar);
-    let (low, high) = (wide(k[0], k[1]), wide(k[2], k[3]));
-    if high == 0 {
-        return [Half { magnitude: low, negative: false }, Half { magnitude: 0, negative: false }];
+    if k[2] | k[3] == 0 {
+        return [Half { magnitude: wide(k[0], k[1]), negative: false }, Half { magnitude: 0, negative: false }];
     }
+    halve(scalar)
+}
+
+/// (k₁, k₂) with k = k₁ + k₂·λ, in time that does not depend on k.
+pub(crate) fn halve(scalar: &Scalar) -> [Half; 2] {
+    let k = limbs_of_scalar(scalar);
+    let (low, high) = (wide(k[0], k[1]), wide(k[2], k[3]));
     let (c_1, c_2) = (rounded(k, G_1), rounded(k, G_2));
     let first = minus(minus((low, high), product(c_1, A_1)), product(c_2, A_2_LOW));
     let first = (first.0, first.1.wrapping_sub(c_2));
@@ -78,16 +84,16 @@ fn minus(a: (u128, u128), b: (u128, u128)) -> (u128, u128) {
 
 /// A number modulo 2^256 that is small in absolute value.
 fn signed((low, high): (u128, u128)) -> Half {
-    let negative = high >> 127 == 1;
-    Half { magnitude: if negative { low.wrapping_neg() } else { low }, negative }
+    let sign = high >> 127;
+    Half { magnitude: (low ^ 0u128.wrapping_sub(sign)).wrapping_add(sign), negative: sign == 1 }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use k256::U256;
-    use k256::elliptic_curve::ops::Reduce;
     use k256::elliptic_curve::PrimeField;
+    use k256::elliptic_curve::ops::Reduce;
     use proptest::prelude::*;
 
     fn lambda() -> Scalar {
@@ -101,8 +107,9 @@ mod tests {
     }
 
     fn check(k: Scalar) {
-        let [first, second] = split(&k);
-        assert_eq!(value(first) + value(second) * lambda(), k);
+        for [first, second] in [split(&k), halve(&k)] {
+            assert_eq!(value(first) + value(second) * lambda(), k);
+        }
     }
 
     #[test]

@@ -523,9 +523,8 @@ impl Kernel for JoinParts {
             for _ in 0..self.length.trailing_zeros() {
                 offset = Projective::double(l, offset);
             }
-            let sum = self.weighted[range].iter().fold(offset, |sum, &part| {
-                Projective::add(l, sum, Projective::splat(l, part))
-            });
+            let sum =
+                self.weighted[range].iter().fold(offset, |sum, &part| Projective::add(l, sum, Projective::splat(l, part)));
             sum.lane(l, 0)
         };
         (0..self.suffixes.len() / self.parts).map(join).collect()

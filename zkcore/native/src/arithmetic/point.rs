@@ -71,11 +71,8 @@ impl Point {
         if self.is_identity() {
             return ProjectivePoint::IDENTITY;
         }
-        let encoded = Sec1Point::<Secp256k1>::from_affine_coordinates(
-            &to_be_bytes(&self.x).into(),
-            &to_be_bytes(&self.y).into(),
-            false,
-        );
+        let encoded =
+            Sec1Point::<Secp256k1>::from_affine_coordinates(&to_be_bytes(&self.x).into(), &to_be_bytes(&self.y).into(), false);
         let affine = AffinePoint::from_sec1_point(&encoded).into_option();
         affine.expect("a Point is on the curve").into()
     }
@@ -140,32 +137,18 @@ impl Kernel for Decompress<'_> {
     /// y = (x³ + 7)^((p + 1)/4), of the parity that the prefix says. The index of an x without a point otherwise.
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) -> Self::Output {
-        let seven = l.splat([7, 0, 0, 0, 0]);
-        let padded = self.encoded.len().next_multiple_of(4 * L::WIDTH);
+        let padded = self.encoded.len().next_multiple_of(L::WIDTH);
         let mut points: Vec<Point> = Vec::with_capacity(padded);
         points.extend(self.encoded.iter().map(|data| Point { x: from_be_bytes(&data[1..]), y: [0; 4] }));
         points.resize(padded, Point { x: [1, 0, 0, 0], y: [0; 4] }); // 1 + 7 is a square
-        let mut indices = [0u32; 32];
-        for start in (0..padded).step_by(4 * L::WIDTH) {
-            for (offset, index) in indices[..4 * L::WIDTH].iter_mut().enumerate() {
-                *index = (start + offset) as u32;
-            }
-            let quarter = |k: usize| &indices[k * L::WIDTH..(k + 1) * L::WIDTH];
-            let mut xs = [seven; 4];
-            let mut cubics = [seven; 4];
-            for k in 0..4 {
-                xs[k] = l.load(&points, quarter(k)).0;
-                cubics[k] = l.add(l.mul(l.square(xs[k]), xs[k]), seven);
-            }
-            let roots = square_roots(l, cubics);
-            for k in 0..4 {
-                let square = l.is_zero(l.sub(l.square(roots[k]), cubics[k]));
-                if (square.trailing_ones() as usize) < L::WIDTH {
-                    // Padding is on the curve, so this is an index of the input.
-                    return Err(start + k * L::WIDTH + square.trailing_ones() as usize);
-                }
-                l.store(xs[k], roots[k], &mut points, quarter(k));
-            }
+        let mut start = 0;
+        while padded - start >= 4 * L::WIDTH {
+            lift::<L, 4>(l, &mut points, start)?;
+            start += 4 * L::WIDTH;
+        }
+        while start < padded {
+            lift::<L, 1>(l, &mut points, start)?;
+            start += L::WIDTH;
         }
         points.truncate(self.encoded.len());
         for (point, data) in points.iter_mut().zip(self.encoded) {
@@ -174,6 +157,30 @@ impl Kernel for Decompress<'_> {
         }
         Ok(points)
     }
+}
+
+/// Put a y, of either sign, to each x of K vectors. The index of an x without one otherwise.
+#[inline(always)]
+fn lift<L: Lanes, const K: usize>(l: L, points: &mut [Point], start: usize) -> std::result::Result<(), usize> {
+    let seven = l.splat([7, 0, 0, 0, 0]);
+    let (mut xs, mut cubics) = ([seven; K], [seven; K]);
+    let mut indices = [[0u32; 8]; K];
+    for k in 0..K {
+        for (lane, index) in indices[k].iter_mut().enumerate() {
+            *index = (start + k * L::WIDTH + lane) as u32;
+        }
+        xs[k] = l.load(points, &indices[k][..L::WIDTH]).0;
+        cubics[k] = l.add(l.mul(l.square(xs[k]), xs[k]), seven);
+    }
+    let roots = square_roots(l, cubics);
+    for k in 0..K {
+        let lifted = l.is_zero(l.sub(l.square(roots[k]), cubics[k])).trailing_ones() as usize;
+        if lifted < L::WIDTH {
+            return Err(start + k * L::WIDTH + lifted); // of the input, since padding has a y
+        }
+        l.store(xs[k], roots[k], points, &indices[k][..L::WIDTH]);
+    }
+    Ok(())
 }
 
 fn not_a_point() -> Error {

@@ -250,9 +250,8 @@ impl Lanes for Avx512 {
         let mut difference = a;
         for i in 0..5 {
             // SAFETY: the witness.
-            difference.0[i] = unsafe {
-                _mm512_sub_epi64(_mm512_sub_epi64(_mm512_add_epi64(a.0[i], splat(P_8[i])), b.0[i]), c.0[i])
-            };
+            difference.0[i] =
+                unsafe { _mm512_sub_epi64(_mm512_sub_epi64(_mm512_add_epi64(a.0[i], splat(P_8[i])), b.0[i]), c.0[i]) };
         }
         // SAFETY: the witness.
         unsafe { reduce(difference.0) }

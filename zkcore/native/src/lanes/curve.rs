@@ -78,11 +78,7 @@ impl<L: Lanes> Projective<L> {
         let plus = l.add(yy, bzz);
         let minus = l.sub(yy, l.small(bzz, 3));
         let xy = l.mul(p.x, p.y);
-        Self {
-            x: l.small(l.mul(minus, xy), 2),
-            y: l.add(l.mul(minus, plus), l.mul(bzz, yy8)),
-            z: l.mul(yz, yy8),
-        }
+        Self { x: l.small(l.mul(minus, xy), 2), y: l.add(l.mul(minus, plus), l.mul(bzz, yy8)), z: l.mul(yz, yy8) }
     }
 
     /// `p` in the lanes of the mask, `q` in the others.
@@ -153,35 +149,40 @@ pub fn invert<L: Lanes>(l: L, a: L::Field) -> L::Field {
     l.mul(squares(l, t, 2), a)
 }
 
-/// Four candidates for square roots, a^((p + 1)/4) each: roots exactly of those a that are squares. Four at a time keep the
+/// Candidates for square roots, a^((p + 1)/4) each: roots exactly of those a that are squares. Four vectors at a time keep the
 /// multipliers busy while each chain waits for itself.
 #[inline(always)]
-pub fn square_roots<L: Lanes>(l: L, a: [L::Field; 4]) -> [L::Field; 4] {
-    let x2 = mul4(l, squares4(l, a, 1), a);
-    let x3 = mul4(l, squares4(l, x2, 1), a);
-    let x6 = mul4(l, squares4(l, x3, 3), x3);
-    let x9 = mul4(l, squares4(l, x6, 3), x3);
-    let x11 = mul4(l, squares4(l, x9, 2), x2);
-    let x22 = mul4(l, squares4(l, x11, 11), x11);
-    let x44 = mul4(l, squares4(l, x22, 22), x22);
-    let x88 = mul4(l, squares4(l, x44, 44), x44);
-    let x176 = mul4(l, squares4(l, x88, 88), x88);
-    let x220 = mul4(l, squares4(l, x176, 44), x44);
-    let x223 = mul4(l, squares4(l, x220, 3), x3);
-    let t = mul4(l, squares4(l, x223, 23), x22);
-    let t = mul4(l, squares4(l, t, 6), x2);
-    squares4(l, t, 2)
+pub fn square_roots<L: Lanes, const K: usize>(l: L, a: [L::Field; K]) -> [L::Field; K] {
+    let x2 = mul_each(l, squares_each(l, a, 1), a);
+    let x3 = mul_each(l, squares_each(l, x2, 1), a);
+    let x6 = mul_each(l, squares_each(l, x3, 3), x3);
+    let x9 = mul_each(l, squares_each(l, x6, 3), x3);
+    let x11 = mul_each(l, squares_each(l, x9, 2), x2);
+    let x22 = mul_each(l, squares_each(l, x11, 11), x11);
+    let x44 = mul_each(l, squares_each(l, x22, 22), x22);
+    let x88 = mul_each(l, squares_each(l, x44, 44), x44);
+    let x176 = mul_each(l, squares_each(l, x88, 88), x88);
+    let x220 = mul_each(l, squares_each(l, x176, 44), x44);
+    let x223 = mul_each(l, squares_each(l, x220, 3), x3);
+    let t = mul_each(l, squares_each(l, x223, 23), x22);
+    let t = mul_each(l, squares_each(l, t, 6), x2);
+    squares_each(l, t, 2)
 }
 
 #[inline(always)]
-fn mul4<L: Lanes>(l: L, a: [L::Field; 4], b: [L::Field; 4]) -> [L::Field; 4] {
-    [l.mul(a[0], b[0]), l.mul(a[1], b[1]), l.mul(a[2], b[2]), l.mul(a[3], b[3])]
+fn mul_each<L: Lanes, const K: usize>(l: L, mut a: [L::Field; K], b: [L::Field; K]) -> [L::Field; K] {
+    for k in 0..K {
+        a[k] = l.mul(a[k], b[k]);
+    }
+    a
 }
 
 #[inline(always)]
-fn squares4<L: Lanes>(l: L, mut a: [L::Field; 4], count: u32) -> [L::Field; 4] {
+fn squares_each<L: Lanes, const K: usize>(l: L, mut a: [L::Field; K], count: u32) -> [L::Field; K] {
     for _ in 0..count {
-        a = [l.square(a[0]), l.square(a[1]), l.square(a[2]), l.square(a[3])];
+        for value in &mut a {
+            *value = l.square(*value);
+        }
     }
     a
 }

@@ -12,6 +12,7 @@
 mod avx512;
 pub mod curve;
 mod portable;
+pub mod straus;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -120,6 +121,63 @@ pub fn cpu_path() -> &'static str {
         return "avx512ifma";
     }
     "portable"
+}
+
+/// How many elements the path that [`dispatch`] takes works on at once.
+pub fn width() -> usize {
+    struct Width;
+    impl Kernel for Width {
+        type Output = usize;
+        fn run<L: Lanes>(self, _lanes: L) -> usize {
+            L::WIDTH
+        }
+    }
+    dispatch(Width)
+}
+
+/// Nanoseconds a multiplication, a squaring and a square root take on this machine, each element of a full vector counted: the
+/// figures from which benchmarks compute what the processor itself would allow. Takes some milliseconds.
+pub fn field_costs() -> [f64; 3] {
+    dispatch(FieldCosts)
+}
+
+struct FieldCosts;
+
+impl Kernel for FieldCosts {
+    type Output = [f64; 3];
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, l: L) -> [f64; 3] {
+        const ROUNDS: usize = 20_000;
+        let mut values = [l.splat([3, 1, 4, 1, 5]); 4];
+        let mut costs = [f64::INFINITY; 3];
+        for _ in 0..5 {
+            let start = std::time::Instant::now();
+            for _ in 0..ROUNDS {
+                for value in &mut values {
+                    *value = l.mul(*value, *value);
+                }
+            }
+            let multiplied = start.elapsed();
+            for _ in 0..ROUNDS {
+                for value in &mut values {
+                    *value = l.square(*value);
+                }
+            }
+            let squared = start.elapsed() - multiplied;
+            for _ in 0..ROUNDS / 200 {
+                values = curve::square_roots(l, values);
+            }
+            let rooted = start.elapsed() - multiplied - squared;
+            for (cost, (time, rounds)) in
+                costs.iter_mut().zip([(multiplied, ROUNDS), (squared, ROUNDS), (rooted, ROUNDS / 200)])
+            {
+                *cost = cost.min(time.as_secs_f64() * 1e9 / (rounds * 4 * L::WIDTH) as f64);
+            }
+        }
+        // The result is looked at, so that nothing of it is left out.
+        if values.iter().any(|&value| l.is_zero(value) != 0) { [f64::NAN; 3] } else { costs }
+    }
 }
 
 /// The canonical form, below p, as four 64-bit limbs.

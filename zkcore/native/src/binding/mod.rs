@@ -1,0 +1,49 @@
+//! The Python module `tradeveil_native`. Only `zkcore/engines/native.py` imports it.
+//!
+//! Long work runs with the interpreter's lock released. Errors cross as the classes of `zkcore.errors`, by their code, and so
+//! does a panic in such work, which would be a mistake in this crate: the process lives.
+
+// PyO3's macros write the calls of the interpreter's C interface.
+#![allow(unsafe_code)]
+
+mod convert;
+mod element;
+mod errors;
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::PROTOCOL_VERSION;
+use crate::arithmetic;
+
+/// The version of this module's functions as `zkcore/engines/native.py` calls them.
+const INTERFACE_VERSION: u32 = 1;
+
+/// What this module was built from and with: `version` (of the distribution), `protocol`, `interface`, `profile`, `rustc` (its
+/// version), `target`. The same sources and tools give the same answer everywhere.
+#[pyfunction]
+fn build_info(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    let info = PyDict::new(py);
+    info.set_item("version", env!("CARGO_PKG_VERSION"))?;
+    info.set_item("protocol", PROTOCOL_VERSION)?;
+    info.set_item("interface", INTERFACE_VERSION)?;
+    info.set_item("profile", env!("TRADEVEIL_PROFILE"))?;
+    info.set_item("rustc", env!("TRADEVEIL_RUSTC"))?;
+    info.set_item("target", env!("TRADEVEIL_TARGET"))?;
+    Ok(info)
+}
+
+/// The path that arithmetic takes on this processor: `avx512ifma` or `portable`.
+#[pyfunction]
+fn cpu_path() -> &'static str {
+    arithmetic::cpu_path()
+}
+
+/// The native engine of Tradeveil.
+#[pymodule]
+mod tradeveil_native {
+    #[pymodule_export]
+    use super::element::{Element, decode, decode_many, generator, identity, msm, panic, products};
+    #[pymodule_export]
+    use super::{build_info, cpu_path};
+}
