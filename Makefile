@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-dev demo test lint bench schemas vectors lock clean
+.PHONY: help setup setup-dev native demo test test-native lint fuzz miri bench schemas vectors lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,19 +12,39 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 PIP_COMPILE := $(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-header \
     --no-emit-options --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 TEST_WORKERS ?= 2
+# Not simply $(SECONDS): bash has a variable of that name, and some export it.
+FUZZ_SECONDS := $(if $(filter command line,$(origin SECONDS)),$(SECONDS),10)
+NATIVE := zkcore/native
+CARGO_PATH = $(or $(shell tools/find-cargo),$(error see above))
+NATIVE_SOURCES := $(wildcard $(NATIVE)/*.toml $(NATIVE)/*.rs $(NATIVE)/Cargo.lock) $(shell find $(NATIVE)/src -type f)
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(VENV)/.project ## Make .venv with everything needed to run (installs missing system packages when root)
+setup: $(VENV)/.project $(VENV)/.native ## Make .venv with everything needed to run (installs missing system packages when root)
 
-setup-dev: $(VENV)/.development ## The same, and what the checks need
+setup-dev: setup $(VENV)/.development ## The same, and what the checks need
+
+native: export TRADEVEIL_REQUIRE_NATIVE := 1
+native: setup ## Build the native engine; an error where there is no Rust (setup and all others go on without it)
 
 demo: setup ## Play the whole story on this machine: four kinds of users, one service that sees no amount
 	@$(BIN)/tradeveil demo
 
 test: lint ## All checks: lint, format, types, import contracts, tests
 	$(BIN)/python -m pytest -n $(TEST_WORKERS)
+
+test-native: ## The checks of the native engine's crate: format, clippy, tests
+	cd $(NATIVE) && "$(CARGO_PATH)" fmt --check
+	cd $(NATIVE) && "$(CARGO_PATH)" clippy --quiet --locked --all-targets -- -D warnings
+	cd $(NATIVE) && "$(CARGO_PATH)" clippy --quiet --locked --features python -- -D warnings
+	cd $(NATIVE) && "$(CARGO_PATH)" test --quiet --locked --release
+
+fuzz: ## Every fuzz target of the native engine, SECONDS=10 each (needs nightly Rust and cargo-fuzz)
+	@tools/fuzz-native $(FUZZ_SECONDS)
+
+miri: ## The native engine's portable path under Miri (needs nightly Rust with Miri)
+	cd $(NATIVE) && cargo +nightly miri test --locked --lib
 
 lint: setup-dev ## The checks that run no test
 	$(BIN)/ruff check .
@@ -48,6 +68,7 @@ lock: setup-dev ## Resolve the requirements anew and write the locks
 	    --output-file requirements-dev.lock requirements-dev.in
 
 clean: ## Remove what the other targets made
+	rm -rf $(NATIVE)/target $(NATIVE)/fuzz/target $(NATIVE)/fuzz/artifacts benchmarks/peers/target
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -65,6 +86,10 @@ $(VENV)/.requirements: requirements-build.lock requirements.lock
 $(VENV)/.project: $(VENV)/.requirements pyproject.toml requirements.in
 	@$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
+
+# Also what happens when there is no Rust toolchain: a line that says so, no stamp, and no error.
+$(VENV)/.native: $(VENV)/.requirements tools/build-native $(NATIVE_SOURCES)
+	@tools/build-native $(VENV)
 
 $(VENV)/.development: $(VENV)/.project requirements-dev.lock
 	@$(PIP_INSTALL) --require-hashes --no-deps --requirement requirements-dev.lock

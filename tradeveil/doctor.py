@@ -30,6 +30,8 @@ from zkcore.verifying.batch import verify
 
 _LIBRARIES = ("petlib", "py_ecc", "pynacl", "pydantic", "fastapi", "sqlalchemy", "httpx", "typer")
 _LEAST_PYTHON = (3, 11)
+_NATIVE = "native"
+_BUILDING_NATIVE = "in the checkout, with Rust installed, run `make native`"
 
 
 @dataclass(frozen=True)
@@ -92,17 +94,18 @@ def _engines(names: list[str]) -> str:
         raise _Failed("none; install petlib, or py_ecc")
     chosen = engine.load()
     why = f"asked for by {engine.ENVIRONMENT_VARIABLE}" if os.environ.get(engine.ENVIRONMENT_VARIABLE) else "the best present"
-    return f"available: {', '.join(names)}; chosen: {chosen.engine} ({why})"
+    told = f"available: {', '.join(names)}; chosen: {chosen.engine} ({why})"
+    return told if _NATIVE in names else f"{told}; absent: {_NATIVE}, the fast one ({_BUILDING_NATIVE})"
 
 
 def _self_test(name: str, randomness: Randomness) -> str:
-    """Known answers, and a proof made and verified."""
+    """What the engine is built of, known answers, and a proof made and verified."""
     suite = engine.load(name)
     engine.self_test(suite)
     secret = ViewSecret.generate(suite, randomness)
     proof = secret.prove_possession(suite, "doctor", "nobody", bytes(32), randomness)
     verify(suite, [view_key_claim(suite, "doctor", "nobody", bytes(32), secret.public(suite), proof)])
-    return "known answers right; a proof made and verified"
+    return f"{engine.describe(name)}; known answers right; a proof made and verified"
 
 
 def _generators() -> str:

@@ -43,5 +43,4 @@ class HandledCommitment:
         """Inverse of encode. Raises LengthError or PointError."""
         if len(data) != HANDLED_COMMITMENT_SIZE:
             raise LengthError(f"a commitment with its handles is {HANDLED_COMMITMENT_SIZE} bytes, got {len(data)}")
-        parts = (group.decode(data[i : i + ELEMENT_SIZE]) for i in range(0, len(data), ELEMENT_SIZE))
-        return cls(*parts)
+        return cls(*group.decode_many([data[i : i + ELEMENT_SIZE] for i in range(0, len(data), ELEMENT_SIZE)]))

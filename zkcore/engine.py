@@ -1,7 +1,8 @@
 """The one place that chooses an engine and opens the suite over it.
 
 Without an explicit name the best engine present is taken, and a missing one passed over. An engine asked for by name and
-missing, or present and failing its self-test, is an error: nothing falls back silently from those.
+missing, or present and stale or failing its self-test, is an error: nothing falls back silently from those. Of the native
+engine, TRADEVEIL_REQUIRE_NATIVE=1 makes its absence an error, too, and TRADEVEIL_WITHOUT_NATIVE=1 does as if it were absent.
 """
 
 from __future__ import annotations
@@ -17,6 +18,16 @@ from zkcore.hash_to_curve import hash_to_curve
 from zkcore.suite import Suite
 
 ENVIRONMENT_VARIABLE = "TRADEVEIL_ENGINE"
+REQUIRE_NATIVE = "TRADEVEIL_REQUIRE_NATIVE"
+WITHOUT_NATIVE = "TRADEVEIL_WITHOUT_NATIVE"
+
+
+def _native() -> Group:
+    if os.environ.get(WITHOUT_NATIVE) == "1":
+        raise ImportError(f"{WITHOUT_NATIVE}=1 hides the native engine")
+    from zkcore.engines import native
+
+    return native.secp256k1()
 
 
 def _openssl() -> Group:
@@ -32,15 +43,22 @@ def _reference() -> Group:
 
 
 # Best first. An opener raises ImportError when what its engine needs is not installed.
-_OPENERS: dict[str, Callable[[], Group]] = {"openssl": _openssl, "reference": _reference}
-_PACKAGES = {"openssl": "petlib (with a C compiler and the OpenSSL headers)", "reference": "py_ecc"}
+_OPENERS: dict[str, Callable[[], Group]] = {"native": _native, "openssl": _openssl, "reference": _reference}
+_PACKAGES = {
+    "native": "tradeveil-native (run `make native`; it needs a Rust toolchain)",
+    "openssl": "petlib (with a C compiler and the OpenSSL headers)",
+    "reference": "py_ecc",
+}
 
 _suites: dict[str, Suite] = {}
 _lock = Lock()
 
 
 def available() -> list[str]:
-    """Names of the engines that can be loaded on this machine, best first."""
+    """Names of the engines that can be loaded on this machine, best first.
+
+    Raises EngineError when the native engine is required and absent, or stale.
+    """
     return [name for name in _OPENERS if _present(name)]
 
 
@@ -61,6 +79,19 @@ def load(name: str | None = None) -> Suite:
         return _suites[name]
 
 
+def describe(name: str) -> str:
+    """The build of an engine that is present, on one line: versions, and the path it takes on this processor."""
+    if name == "native":
+        from zkcore.engines import native
+
+        return native.describe()
+    if name == "openssl":
+        from zkcore.engines import openssl
+
+        return openssl.library_version()
+    return "pure Python"
+
+
 def self_test(suite: Suite) -> None:
     """Known answers and identities that any engine must satisfy. Takes milliseconds.
 
@@ -75,7 +106,9 @@ def self_test(suite: Suite) -> None:
 def _present(name: str) -> bool:
     try:
         _OPENERS[name]()
-    except ImportError:
+    except ImportError as error:
+        if name == "native" and os.environ.get(REQUIRE_NATIVE) == "1" and os.environ.get(WITHOUT_NATIVE) != "1":
+            raise EngineError(f"{REQUIRE_NATIVE}=1, and the native engine is not installed: run `make native`") from error
         return False
     return True
 

@@ -9,9 +9,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from zkcore.errors import LengthError, ScalarError
+
+if TYPE_CHECKING:
+    from zkcore.suite import Suite
+    from zkcore.twin import SigmaProver, Twin
 
 ELEMENT_SIZE = 33
 SCALAR_SIZE = 32
@@ -42,6 +46,8 @@ class Group(ABC):
     p: int
     a: int
     b: int
+    sigma_prover: SigmaProver | None = None
+    """The engine's own, if it has one."""
 
     @abstractmethod
     def generator(self) -> Element:
@@ -69,6 +75,20 @@ class Group(ABC):
 
         Equal, inverse and identity elements and zero scalars are allowed. Raises LengthError when the lengths differ.
         """
+
+    def decode_many(self, encodings: Sequence[bytes]) -> list[Element]:
+        """Decode each. Raises what `decode` raises for the first that is refused."""
+        return [self.decode(encoding) for encoding in encodings]
+
+    def products(self, scalars: Sequence[int], elements: Sequence[Element]) -> list[Element]:
+        """scalars[i] * elements[i] for each i, like `mul`. Raises LengthError when the lengths differ."""
+        if len(scalars) != len(elements):
+            raise LengthError(f"{len(scalars)} scalars for {len(elements)} elements")
+        return [self.mul(scalar, element) for scalar, element in zip(scalars, elements, strict=True)]
+
+    def twin(self, suite: Suite) -> Twin | None:
+        """The protocol over this suite in the engine's own code, if it has any."""
+        return None
 
 
 def encode_scalar(group: Group, scalar: int) -> bytes:

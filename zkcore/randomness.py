@@ -52,9 +52,14 @@ class SeededRandomness:
         return "SeededRandomness(test only)"
 
 
+def random_scalar_size(group: Group) -> int:
+    """Random bytes that a scalar takes: 48 for a group of 256 bits."""
+    return (group.order.bit_length() + 7) // 8 + _EXTRA
+
+
 def random_scalar(randomness: Randomness, group: Group) -> int:
     """A uniform scalar in [0, order): 48 bytes little-endian reduced, bias below 2**-128 (fiat-shamir-03, DecodeUint)."""
-    return decode_uint(randomness.read((group.order.bit_length() + 7) // 8 + _EXTRA), group.order)
+    return decode_uint(randomness.read(random_scalar_size(group)), group.order)
 
 
 def random_nonzero_scalar(randomness: Randomness, group: Group) -> int:

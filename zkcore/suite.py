@@ -39,6 +39,7 @@ class Suite:
         self.H = hash_to_curve(group, b"H", GENERATORS_DST)
         self._vectors: tuple[tuple[Element, ...], tuple[Element, ...]] = ((), ())
         self._lock = Lock()
+        self.twin = group.twin(self)
 
     def __repr__(self) -> str:
         return f"Suite({self.identifier}, engine={self.engine})"

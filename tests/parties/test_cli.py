@@ -138,9 +138,29 @@ def test_doctor_says_what_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     result = run("doctor", "--json", "--service", "http://127.0.0.1:1/")
     failed = {check["name"]: check["found"] for check in json.loads(result.stdout)["checks"] if not check["passed"]}
     assert result.exit_code == 1
-    assert set(failed) == {"engines", "engine openssl", "engine reference", "generators", "files", "service"}
+    engines = {f"engine {name}" for name in engine.available()}
+    assert set(failed) == {"engines", *engines, "generators", "files", "service"}
     assert "there is no engine of that name" in failed["engines"]
     assert "doubling" in failed["engine openssl"]
+
+
+def test_doctor_shows_each_engine_and_its_build() -> None:
+    checks = {check.name: check for check in doctor.examine(SystemRandomness())}
+    for name in engine.available():
+        shown = checks[f"engine {name}"].found
+        assert shown.startswith(f"{engine.describe(name)}; "), name
+        assert "known answers right" in shown, name
+
+
+def test_doctor_says_how_to_have_the_fast_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    def found() -> str:
+        return next(check.found for check in doctor.examine(SystemRandomness()) if check.name == "engines")
+
+    present = engine.available()
+    assert ("make native" in found()) == ("native" not in present)
+    monkeypatch.setattr(engine, "available", lambda: [name for name in present if name != "native"])
+    assert "absent: native" in found()
+    assert "make native" in found()
 
 
 def test_doctor_finds_other_generators(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,6 +84,7 @@ class P256Suite(Suite):
         self.H = hash_to_curve(self.group, b"H", b"TRADEVEIL-TESTS-with-P256_XMD:SHA-256_SSWU_RO_")
         self._vectors = ((), ())
         self._lock = Lock()
+        self.twin = None
 
 
 class TestGenerator:

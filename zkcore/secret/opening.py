@@ -34,7 +34,8 @@ class Opening:
 
     def commit(self, suite: Suite) -> Element:
         """amount*G + blinding*H."""
-        return suite.group.mul(self.amount, suite.G) + suite.group.mul(self.blinding, suite.H)
+        amount, blinding = suite.group.products([self.amount, self.blinding], [suite.G, suite.H])
+        return amount + blinding
 
     def __repr__(self) -> str:
         return "Opening(hidden)"
@@ -58,7 +59,8 @@ def amount_point(suite: Suite, secret: ViewSecret, commitment: Element, handle: 
 
 def check_amount(suite: Suite, secret: ViewSecret, commitment: Element, handle: Element, amount: int) -> None:
     """Raises OpeningError unless the key opens the commitment to this amount."""
-    if amount_point(suite, secret, commitment, handle) != suite.group.mul(amount, suite.G):
+    share, expected = suite.group.products([secret.scalar, amount], [handle, suite.G])
+    if commitment - share != expected:
         raise OpeningError("the claimed amount does not match the commitment")
 
 

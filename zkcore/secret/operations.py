@@ -43,8 +43,9 @@ _UNPROVEN = b""
 
 def handled_commitment(suite: Suite, opening: Opening, owner: Element, regulator: Element) -> HandledCommitment:
     """C = a*G + r*H with the handles r*P of both readers."""
-    mul = suite.group.mul
-    return HandledCommitment(opening.commit(suite), mul(opening.blinding, owner), mul(opening.blinding, regulator))
+    scalars = [opening.amount, *[opening.blinding] * 3]
+    amount, blinding, *handles = suite.group.products(scalars, [suite.G, suite.H, owner, regulator])
+    return HandledCommitment(amount + blinding, *handles)
 
 
 def _prove(

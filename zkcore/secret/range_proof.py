@@ -17,7 +17,7 @@ from operator import add
 
 from zkcore.errors import WitnessError
 from zkcore.group import Element, Group
-from zkcore.randomness import Randomness, random_scalar
+from zkcore.randomness import Randomness, random_scalar, random_scalar_size
 from zkcore.suite import Suite
 from zkcore.verifying.range_proof import RangeProof, RangeTranscript, proof_size
 
@@ -42,6 +42,9 @@ def prove_range(
     if not all(0 <= value < 1 << bits for value, _ in openings):
         raise WitnessError(f"a value to prove in range is not in [0, 2**{bits})")
     group, order, size = suite.group, suite.group.order, bits * len(openings)
+    if suite.twin is not None:
+        random = randomness.read(random_scalar_size(group) * (2 * size + 4))
+        return suite.twin.prove_range(session_id, openings, bits, random)
     alpha, rho = _random_scalars(randomness, group, 2)
     s_left, s_right = _random_scalars(randomness, group, size), _random_scalars(randomness, group, size)
     tau_1, tau_2 = _random_scalars(randomness, group, 2)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from zkcore.errors import WitnessError
 from zkcore.group import Element
-from zkcore.randomness import Randomness, random_scalar
+from zkcore.randomness import Randomness, random_scalar, random_scalar_size
 from zkcore.relations import LinearRelation
 from zkcore.transcript import derive_session_id
 from zkcore.verifying.sigma import derive_challenge, encode_scalars
@@ -50,6 +50,9 @@ def _transcript(
 
 def prove_batchable(tag: bytes, relation: LinearRelation, witness: Sequence[int], randomness: Randomness) -> bytes:
     """ProveBatchable of the draft: 33 bytes an equation, 32 a scalar. Raises WitnessError, InstanceError, IdentityError."""
+    if relation.group.sigma_prover is not None:
+        nonces = randomness.read(random_scalar_size(relation.group) * relation.scalar_count)
+        return relation.group.sigma_prover(derive_session_id(tag), relation, witness, nonces)
     commitment, _, response = _transcript(derive_session_id(tag), relation, witness, randomness)
     return commitment + encode_scalars(relation.group, response)
 

@@ -78,14 +78,19 @@ class _Prepared:
     absorbed: bytes
 
 
-def verify(suite: Suite, claims: Sequence[Claim]) -> None:
+def verify(suite: Suite, claims: Sequence[Claim], threads: int = 1) -> None:
     """Return when every claim holds. Raises BatchRejected naming each claim that does not, with the error it raises alone.
 
     An empty batch is refused (BatchRejected without names): a caller with nothing to check has made a mistake. EngineError is
-    passed on: it says nothing about a claim.
+    passed on: it says nothing about a claim. An engine that can uses up to `threads` cores.
     """
     if not claims:
         raise BatchRejected([])
+    if suite.twin is not None:
+        found = [(claims[index].label, error) for index, error in suite.twin.failures(claims, threads)]
+        if found:
+            raise BatchRejected(found)
+        return
     prepared, failures = [], []
     for claim in claims:
         try:

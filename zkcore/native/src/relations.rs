@@ -231,11 +231,11 @@ mod tests {
         Point::from_projective(&(ProjectivePoint::GENERATOR * Scalar::from(k)))
     }
 
-    fn relation(elements: &[Point], rows: &[(&[(u32, Scalar)], &[(u32, u32, Scalar)])]) -> LinearRelation {
-        let row = |(image, terms): &(&[(u32, Scalar)], &[(u32, u32, Scalar)])| Equation {
-            image: image.to_vec(),
-            terms: terms.to_vec(),
-        };
+    /// Image and terms of an equation.
+    type Row<'a> = (&'a [(u32, Scalar)], &'a [(u32, u32, Scalar)]);
+
+    fn relation(elements: &[Point], rows: &[Row]) -> LinearRelation {
+        let row = |(image, terms): &Row| Equation { image: image.to_vec(), terms: terms.to_vec() };
         LinearRelation { elements: elements.to_vec(), equations: rows.iter().map(row).collect() }
     }
 

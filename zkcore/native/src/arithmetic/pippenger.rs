@@ -270,7 +270,7 @@ impl<L: Lanes> Adder<L> {
     /// Repeat the last addition until the vectors of all chains are full: everything is read before anything is written.
     #[inline(always)]
     fn pad(&mut self) {
-        while self.left.len() % (CHAINS * L::WIDTH) != 0 {
+        while !self.left.len().is_multiple_of(CHAINS * L::WIDTH) {
             let last = self.left.len() - 1;
             self.push(self.left[last], self.right[last], self.out[last]);
         }

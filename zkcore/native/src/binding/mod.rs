@@ -6,9 +6,12 @@
 // PyO3's macros write the calls of the interpreter's C interface.
 #![allow(unsafe_code)]
 
+mod claims;
 mod convert;
 mod element;
 mod errors;
+mod generators;
+mod proofs;
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -39,11 +42,24 @@ fn cpu_path() -> &'static str {
     arithmetic::cpu_path()
 }
 
+/// Nanoseconds a field multiplication, a squaring and a square root take here, an element: for benchmarks.
+#[pyfunction]
+fn field_costs(py: Python<'_>) -> (f64, f64, f64) {
+    let [multiplication, squaring, square_root] = py.detach(crate::lanes::field_costs);
+    (multiplication, squaring, square_root)
+}
+
 /// The native engine of Tradeveil.
 #[pymodule]
 mod tradeveil_native {
     #[pymodule_export]
+    use super::claims::verify;
+    #[pymodule_export]
     use super::element::{Element, decode, decode_many, generator, identity, msm, panic, products};
     #[pymodule_export]
-    use super::{build_info, cpu_path};
+    use super::generators::Generators;
+    #[pymodule_export]
+    use super::proofs::{prove_range, prove_sigma};
+    #[pymodule_export]
+    use super::{build_info, cpu_path, field_costs};
 }

@@ -357,14 +357,4 @@ impl Lanes for Avx512 {
             limbs[lane]
         })
     }
-
-    #[inline(always)]
-    fn from_lanes(self, lanes: &[Limbs]) -> Field8 {
-        let column = |i: usize| -> V {
-            let limbs: [u64; 8] = std::array::from_fn(|lane| lanes[lane][i]);
-            // SAFETY: the witness; `limbs` has eight lanes, and the load needs no alignment.
-            unsafe { _mm512_loadu_si512(limbs.as_ptr().cast()) }
-        };
-        Field8([column(0), column(1), column(2), column(3), column(4)])
-    }
 }

@@ -8,6 +8,9 @@
 //! 3 below 2^52, limb 4 at most 2^48 + 2^9, so that the value is below 2p and stands for zero only as 0 or as p. *Loose* means:
 //! limbs below 2^53. Every operation returns reduced elements; those that take loose ones say so.
 
+// Limb i of one number goes with limb i of others: that is read best as an index.
+#![allow(clippy::needless_range_loop)]
+
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 pub mod curve;
@@ -86,8 +89,6 @@ pub trait Lanes: Copy + Send + Sync + 'static {
     fn store(self, x: Self::Field, y: Self::Field, points: &mut [Point], indices: &[u32]);
     /// One lane of an element.
     fn lane(self, a: Self::Field, lane: usize) -> Limbs;
-    /// An element from its lanes.
-    fn from_lanes(self, lanes: &[Limbs]) -> Self::Field;
 }
 
 /// An algorithm over any lanes. `run` and all it calls must be `#[inline(always)]` to be compiled for the instructions in use.

@@ -154,9 +154,4 @@ impl Lanes for Portable {
     fn lane(self, a: Limbs, _lane: usize) -> Limbs {
         a
     }
-
-    #[inline(always)]
-    fn from_lanes(self, lanes: &[Limbs]) -> Limbs {
-        lanes[0]
-    }
 }

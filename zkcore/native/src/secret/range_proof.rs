@@ -95,7 +95,7 @@ pub fn evaluate(
     // multiple of value·G, which can be searched.
     let blindings = value_weights.iter().zip(openings).map(|(weight, (_, blinding))| weight * blinding).sum::<Scalar>();
     let tau_x = (masks.tau(2) * &x + masks.tau(1)) * x + blindings;
-    let mu = masks.alpha() + &(masks.rho() * &x);
+    let mu = masks.alpha() + (masks.rho() * &x);
     let w = transcript.evaluation(append_scalars(&mut proof, &[t_x, tau_x, mu]))?;
     Ok(Evaluation { proof, transcript, y, w, left, right })
 }
@@ -212,7 +212,7 @@ impl<'a> Polynomials<'a> {
         }
         let l_0: Vec<_> = value_bits.iter().map(|bit| Scalar::from(u64::from(*bit)) - z).collect();
         let opposite = z + z - Scalar::ONE; // a_L − 1 + z is l_0 and so much
-        let r_0 = l_0.iter().zip(&y_powers).zip(&places).map(|((l, power), place)| (l + &opposite) * power + place).collect();
+        let r_0 = l_0.iter().zip(&y_powers).zip(&places).map(|((l, power), place)| (l + opposite) * power + place).collect();
         let r_1 = masks.s_right().iter().zip(&y_powers).map(|(mask, power)| mask * power).collect();
         let (l_0, r_0, r_1) = (Zeroizing::new(l_0), Zeroizing::new(r_0), Zeroizing::new(r_1));
         Self { l_0, l_1: masks.s_left(), r_0, r_1 }
@@ -231,7 +231,7 @@ impl<'a> Polynomials<'a> {
     /// l(x) and r(x).
     fn at(&self, x: Scalar) -> (Vec<Scalar>, Vec<Scalar>) {
         let at_x = |constants: &[Scalar], slopes: &[Scalar]| {
-            constants.iter().zip(slopes).map(|(constant, slope)| constant + &(slope * &x)).collect()
+            constants.iter().zip(slopes).map(|(constant, slope)| constant + (slope * &x)).collect()
         };
         (at_x(&self.l_0, self.l_1), at_x(&self.r_0, &self.r_1))
     }

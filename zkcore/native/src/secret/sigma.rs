@@ -49,7 +49,7 @@ pub fn prove_batchable(
     }
     let challenge = derive_challenge(session_id, &relation.serialized()?, &proof);
     for (nonce, scalar) in nonces.iter().zip(witness) {
-        proof.extend_from_slice(&encode_scalar(&(nonce + &(scalar * &challenge))));
+        proof.extend_from_slice(&encode_scalar(&(nonce + (scalar * &challenge))));
     }
     Ok(proof)
 }
