@@ -46,17 +46,17 @@ class Context:
             raise ContextError("an origin is 3 to 100 characters of a-z 0-9 . - / and starts with a letter or digit")
         if not _CURRENCY.fullmatch(self.currency):
             raise ContextError("a currency is three capital letters (ISO 4217)")
-        for name in ("document", "head", "draw", "payload"):
-            value = getattr(self, name)
+        for value in (self.document, self.head, self.draw, self.payload):
             if type(value) is not bytes or len(value) != ID_SIZE:
-                raise ContextError(f"the {name} of a context is {ID_SIZE} bytes")
+                raise ContextError(f"the document, head, draw and payload of a context are {ID_SIZE} bytes each")
         if type(self.epoch) is not int or not 0 <= self.epoch < 1 << 32:
             raise ContextError("an epoch is a number below 2**32")
 
     def tag(self, suite: Suite) -> bytes:
         """The tag of sigma-protocols-03: name, version, statement, flavour and suite verbatim, then the framed fields."""
         head = b"TRADEVEIL-V01-" + text(self.statement) + b"-DSFS-with-" + text(suite.identifier)
-        fields = [text(self.origin), self.document, self.head, self.draw, text(self.currency)]
+        # What __post_init__ lets through is ASCII.
+        fields = [self.origin.encode("ascii"), self.document, self.head, self.draw, self.currency.encode("ascii")]
         return head + frame([*fields, self.epoch.to_bytes(4, "little"), self.payload, suite.generators_digest])
 
     def session_id(self, suite: Suite) -> bytes:

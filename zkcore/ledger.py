@@ -256,17 +256,12 @@ def check_credential(
 # --- draw -----------------------------------------------------------------------------------------------------------------
 
 
-def draft_context(parameters: Parameters, document: DocumentFacts, draft: Draft, statement: str) -> Context:
+def draft_context(
+    parameters: Parameters, document: DocumentFacts, draft: Draft, statement: str, head: bytes = ABSENT
+) -> Context:
     """The bank's part is bound to document, draw, currency, epoch and payload; the bank does not see the head."""
     return Context(
-        parameters.origin,
-        statement,
-        document.document,
-        ABSENT,
-        draft.draw,
-        document.currency,
-        document.epoch,
-        draft.payload(),
+        parameters.origin, statement, document.document, head, draft.draw, document.currency, document.epoch, draft.payload()
     )
 
 
@@ -335,7 +330,7 @@ def headroom_statement(prover: str) -> Statement:
 
 def headroom_context(parameters: Parameters, document: DocumentState, draft: Draft, statement: str) -> Context:
     """Bound to everything the draft is bound to, and to the document's head."""
-    return replace(draft_context(parameters, facts(document), draft, statement), head=document.head)
+    return draft_context(parameters, facts(document), draft, statement, document.head)
 
 
 def headroom_elements(

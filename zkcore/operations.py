@@ -7,6 +7,7 @@ a memo, an expiry or a draw key cannot be exchanged under a proof.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from zkcore.commitments import HandledCommitment
 from zkcore.errors import EncodingError, LengthError
@@ -98,6 +99,11 @@ class Draft:
     proof: bytes
 
     def payload(self) -> bytes:
+        return self._payload
+
+    @cached_property
+    def _payload(self) -> bytes:
+        """Both parts of a draw are bound to it, by several contexts: the memos are hashed once."""
         consent = b"" if self.consent is None else self.consent.application + self.consent.asked.encode()
         parts = [b"draw", self.key.encode(), self.amount.encode(), _time(self.expires), consent]
         return digest(LABEL_PAYLOAD, [*parts, *self.memos.parts()])

@@ -58,10 +58,15 @@ class Statement:
 
     def instance(self, suite: Suite, elements: Mapping[str, Element]) -> LinearRelation:
         """The relation over these elements; G and H are the suite's. Raises InstanceError when a name is missing or unknown."""
-        values = {**elements, "G": suite.G, "H": suite.H}
-        if set(elements) != set(self.elements) - {"G", "H"}:
+        if elements.keys() != self._given:
             raise InstanceError(f"the statement {self.name} is over {', '.join(self.elements)}")
-        return LinearRelation(suite.group, tuple(values[name] for name in self.elements), self.rows)
+        values = {"G": suite.G, "H": suite.H, **elements}
+        return LinearRelation(suite.group, tuple([values[name] for name in self.elements]), self.rows)
+
+    @cached_property
+    def _given(self) -> frozenset[str]:
+        """Names of the elements that do not come from the suite."""
+        return frozenset(self.elements) - {"G", "H"}
 
     def witness(self, **scalars: int) -> tuple[int, ...]:
         """The scalars by name, in the statement's order."""
@@ -77,10 +82,15 @@ class Statement:
 
 
 def _check_fields(name: str, requires: frozenset[str], context: Context) -> None:
-    present = {field for field in ("document", "head", "draw", "payload") if getattr(context, field) != ABSENT}
-    present |= {"currency"} if context.currency != NO_CURRENCY else set()
-    present |= {"epoch"} if context.epoch else set()
-    if present != requires:
+    present = {
+        "document": context.document != ABSENT,
+        "head": context.head != ABSENT,
+        "draw": context.draw != ABSENT,
+        "payload": context.payload != ABSENT,
+        "currency": context.currency != NO_CURRENCY,
+        "epoch": context.epoch != 0,
+    }
+    if any(is_there != (field in requires) for field, is_there in present.items()):
         raise ContextError(f"the context of {name} has exactly these fields: {', '.join(sorted(requires))}")
 
 

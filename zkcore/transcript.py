@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from functools import cache
 from typing import Protocol
 
 from zkcore.errors import EncodingError, LengthError, ScalarError
@@ -61,11 +62,17 @@ class DuplexSponge:
         return self._xof.copy().digest(self._squeezed)[start:]
 
 
+_SESSION_SPONGE = hashlib.shake_128(_SESSION_LABEL + bytes(RATE - SESSION_ID_SIZE))
+
+
 def derive_session_id(tag: bytes) -> bytes:
-    """DeriveSessionID of fiat-shamir-03: 32 bytes from a tag of any length."""
-    sponge = DuplexSponge(_SESSION_LABEL)
-    sponge.absorb(tag)
-    return sponge.squeeze(SESSION_ID_SIZE)
+    """DeriveSessionID of fiat-shamir-03: 32 bytes from a tag of any length.
+
+    What a DuplexSponge begun with the draft's label gives; each begins alike, so the beginning is hashed once.
+    """
+    xof = _SESSION_SPONGE.copy()
+    xof.update(tag)
+    return xof.digest(SESSION_ID_SIZE)
 
 
 def field_width(modulus: int) -> int:
@@ -75,9 +82,7 @@ def field_width(modulus: int) -> int:
 
 def serialize_varlen(data: bytes) -> bytes:
     """SerializeVarLenString: 4-byte little-endian length, then the bytes."""
-    if len(data) >= 1 << 32:
-        raise LengthError("a variable-length string is below 2**32 bytes")
-    return len(data).to_bytes(4, "little") + data
+    return _length(data) + data
 
 
 def deserialize_varlen(data: bytes) -> tuple[bytes, bytes]:
@@ -117,7 +122,17 @@ def decode_uint(data: bytes, modulus: int) -> int:
 
 def frame(parts: Iterable[bytes]) -> bytes:
     """Concatenate parts so that the boundaries can be read back: each as a variable-length string."""
-    return b"".join(serialize_varlen(part) for part in parts)
+    framed = []
+    for part in parts:
+        framed += [_length(part), part]
+    return b"".join(framed)
+
+
+def _length(data: bytes) -> bytes:
+    try:
+        return len(data).to_bytes(4, "little")
+    except OverflowError as error:
+        raise LengthError("a variable-length string is below 2**32 bytes") from error
 
 
 def text(value: object) -> bytes:
@@ -129,6 +144,12 @@ def text(value: object) -> bytes:
 
 def digest(label: bytes, parts: Iterable[bytes]) -> bytes:
     """32 bytes over framed parts under one of the labels above."""
-    sponge = DuplexSponge(derive_session_id(label))
-    sponge.absorb(frame(parts))
-    return sponge.squeeze(DIGEST_SIZE)
+    xof = _digest_sponge(label).copy()
+    xof.update(frame(parts))
+    return xof.digest(DIGEST_SIZE)
+
+
+@cache
+def _digest_sponge(label: bytes) -> _Xof:
+    """A sponge begun with the session id of a label. The labels are few."""
+    return hashlib.shake_128(derive_session_id(label) + bytes(RATE - SESSION_ID_SIZE))
