@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from zkcore.errors import ContextError
@@ -54,11 +55,15 @@ class Context:
 
     def tag(self, suite: Suite) -> bytes:
         """The tag of sigma-protocols-03: name, version, statement, flavour and suite verbatim, then the framed fields."""
-        head = b"TRADEVEIL-V01-" + text(self.statement) + b"-DSFS-with-" + text(suite.identifier)
-        # What __post_init__ lets through is ASCII.
-        fields = [self.origin.encode("ascii"), self.document, self.head, self.draw, self.currency.encode("ascii")]
-        return head + frame([*fields, self.epoch.to_bytes(4, "little"), self.payload, suite.generators_digest])
+        fields = [self.document, self.head, self.draw, self.currency.encode("ascii"), self.epoch.to_bytes(4, "little")]
+        return _head(self.statement, suite.identifier, self.origin) + frame([*fields, self.payload, suite.generators_digest])
 
     def session_id(self, suite: Suite) -> bytes:
         """32 bytes: DeriveSessionID of the tag."""
         return derive_session_id(self.tag(suite))
+
+
+@lru_cache(maxsize=256)
+def _head(statement: str, suite: str, origin: str) -> bytes:
+    """How the tags of a statement in a log begin."""
+    return b"TRADEVEIL-V01-" + text(statement) + b"-DSFS-with-" + text(suite) + frame([text(origin)])

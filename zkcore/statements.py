@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from zkcore.context import ABSENT, NO_CURRENCY, Context
@@ -82,16 +82,21 @@ class Statement:
 
 
 def _check_fields(name: str, requires: frozenset[str], context: Context) -> None:
-    present = {
-        "document": context.document != ABSENT,
-        "head": context.head != ABSENT,
-        "draw": context.draw != ABSENT,
-        "payload": context.payload != ABSENT,
-        "currency": context.currency != NO_CURRENCY,
-        "epoch": context.epoch != 0,
-    }
-    if any(is_there != (field in requires) for field, is_there in present.items()):
+    present = (
+        context.document != ABSENT,
+        context.head != ABSENT,
+        context.draw != ABSENT,
+        context.currency != NO_CURRENCY,
+        context.epoch != 0,
+        context.payload != ABSENT,
+    )
+    if present != _expected(requires):
         raise ContextError(f"the context of {name} has exactly these fields: {', '.join(sorted(requires))}")
+
+
+@cache
+def _expected(requires: frozenset[str]) -> tuple[bool, ...]:
+    return tuple(field in requires for field in ("document", "head", "draw", "currency", "epoch", "payload"))
 
 
 @dataclass(frozen=True)

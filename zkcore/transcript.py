@@ -19,6 +19,7 @@ SESSION_ID_SIZE = 32
 DIGEST_SIZE = 32
 EXTRA = 16  # bytes squeezed beyond the width of a scalar, so that reduction is uniform up to 2**-128
 
+_TOO_LONG = "a variable-length string is below 2**32 bytes"
 _SESSION_LABEL = b"irtf-cfrg-fiat-shamir/session-id"
 
 # Labels of hashes that are not proofs. Proof tags come from `proof_tag`.
@@ -82,7 +83,7 @@ def field_width(modulus: int) -> int:
 
 def serialize_varlen(data: bytes) -> bytes:
     """SerializeVarLenString: 4-byte little-endian length, then the bytes."""
-    return _length(data) + data
+    return frame([data])
 
 
 def deserialize_varlen(data: bytes) -> tuple[bytes, bytes]:
@@ -122,17 +123,10 @@ def decode_uint(data: bytes, modulus: int) -> int:
 
 def frame(parts: Iterable[bytes]) -> bytes:
     """Concatenate parts so that the boundaries can be read back: each as a variable-length string."""
-    framed = []
-    for part in parts:
-        framed += [_length(part), part]
-    return b"".join(framed)
-
-
-def _length(data: bytes) -> bytes:
     try:
-        return len(data).to_bytes(4, "little")
+        return b"".join([piece for part in parts for piece in (len(part).to_bytes(4, "little"), part)])
     except OverflowError as error:
-        raise LengthError("a variable-length string is below 2**32 bytes") from error
+        raise LengthError(_TOO_LONG) from error
 
 
 def text(value: object) -> bytes:

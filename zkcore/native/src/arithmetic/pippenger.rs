@@ -21,7 +21,7 @@ const GROUP: usize = 1 << 16;
 /// Suffix sums of a window run in so many parts, when it has buckets enough.
 const PARTS: usize = 8;
 /// Cost of putting a bucket into the suffix sums over cost of an addition to a bucket (measured).
-const BUCKET_COST: usize = 4;
+const BUCKET_COST: usize = 3;
 
 /// Σ scalars[i]·points[i] on up to `threads` cores.
 pub(super) fn msm(scalars: &[Scalar], points: &[Point], threads: usize) -> Point {
