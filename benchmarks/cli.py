@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import audit, machine, report
+from benchmarks import audit, comparison, machine, report
 from benchmarks import engine as engine_area
 from benchmarks.measure import FULL, QUICK, Effort, Progress
 from benchmarks.report import Report, Row
@@ -28,11 +28,14 @@ class Area(StrEnum):
 
     ENGINE = "engine"
     AUDIT = "audit"
+    PEERS = "peers"
     ALL = "all"
 
 
 # A new area is a module with a `measure`, a name above, and a line here.
-AREAS: dict[Area, Measure] = {Area.ENGINE: engine_area.measure, Area.AUDIT: audit.measure}
+AREAS: dict[Area, Measure] = {Area.ENGINE: engine_area.measure, Area.AUDIT: audit.measure, Area.PEERS: comparison.measure}
+OWN_AREAS = [Area.ENGINE, Area.AUDIT]
+"""What `all` measures: the peers need a Rust toolchain and their sources, so they are measured when asked for by name."""
 
 app = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False, rich_markup_mode=None)
 
@@ -40,7 +43,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False, ric
 @app.command()
 @command
 def run_command(
-    area: Annotated[Area, typer.Argument(help="What to measure.")] = Area.ALL,
+    area: Annotated[Area, typer.Argument(help="What to measure; `all` leaves out the peers.")] = Area.ALL,
     engines: Annotated[
         list[str] | None, typer.Option("--engine", help="Measure this engine; may be given again. Without: all present.")
     ] = None,
@@ -51,19 +54,23 @@ def run_command(
         int | None, typer.Option("--documents", min=1, max=10_000, help="Documents in the audited log, five entries each.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--output", "-o", help="Write the JSON to this file, too.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", help="With `peers`: draw cost against batch size into this SVG file.")
+    ] = None,
 ) -> None:
     """Measure proving, verifying, sizes and auditing on this machine. Asserts nothing about time."""
-    if out is not None and not out.parent.is_dir():  # Said now, not after minutes of measuring.
-        raise InputError("not-writable", f"there is no directory {out.parent}", f"目录 {out.parent} 不存在")
+    _check_files(area, out, plot)
     effort = QUICK if quick else FULL
     effort = replace(effort, draws=draws or effort.draws, documents=documents or effort.documents)
     names = list(dict.fromkeys(engines or engine.available()))
     for name in names:
         engine.load(name)
-    areas = list(AREAS) if area is Area.ALL else [area]
+    areas = OWN_AREAS if area is Area.ALL else [area]
     found = run(areas, names, effort, output.progress, date=datetime.now(UTC).isoformat(timespec="seconds"))
     if out is not None:
-        _write(out, found)
+        _write(out, found.model_dump_json(indent=2) + "\n")
+    if plot is not None:
+        _write(plot, comparison.draw(found.rows))
     if as_json:
         output.print_json(found.model_dump(mode="json"))
     else:
@@ -77,9 +84,18 @@ def run(areas: Sequence[Area], engines: Sequence[str], effort: Effort, progress:
     return Report(date=date, quick=effort.quick, machine=where, rows=rows)
 
 
-def _write(path: Path, found: Report) -> None:
+def _check_files(area: Area, out: Path | None, plot: Path | None) -> None:
+    """What cannot be written is said now, not after minutes of measuring."""
+    if plot is not None and area is not Area.PEERS:
+        raise InputError("no-plot", "only the area peers is plotted", "只有 peers 可绘图")
+    for parent in (file.parent for file in (out, plot) if file is not None):
+        if not parent.is_dir():
+            raise InputError("not-writable", f"there is no directory {parent}", f"目录 {parent} 不存在")
+
+
+def _write(path: Path, content: str) -> None:
     try:
-        path.write_text(found.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        path.write_text(content, encoding="utf-8")
     except OSError as error:
         raise InputError(
             "not-writable", f"{path} cannot be written: {error.strerror}", f"无法写入 {path}：{error.strerror}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
@@ -24,6 +24,7 @@ class Effort:
 
     draws: proofs of the large batch. documents: lives of documents in the audited log, five entries each.
     logarithm_bits: the largest amount whose logarithm is searched, for a fast engine; a slow one searches 2**8 times fewer.
+    range_proofs: the largest batch of range proofs that is compared with the peers.
     """
 
     quick: bool
@@ -33,6 +34,7 @@ class Effort:
     draws: int
     documents: int
     logarithm_bits: int
+    range_proofs: int
 
     def draws_for(self, engine: str) -> int:
         """Draws in the batch that this engine verifies."""
@@ -47,8 +49,8 @@ class Effort:
         return self.logarithm_bits - 8 if engine in SLOW_ENGINES else self.logarithm_bits
 
 
-FULL = Effort(quick=False, seconds=3.0, least=3, most=200, draws=500, documents=100, logarithm_bits=32)
-QUICK = Effort(quick=True, seconds=0.2, least=1, most=20, draws=50, documents=4, logarithm_bits=24)
+FULL = Effort(quick=False, seconds=3.0, least=3, most=200, draws=500, documents=100, logarithm_bits=32, range_proofs=1000)
+QUICK = Effort(quick=True, seconds=0.2, least=1, most=20, draws=50, documents=4, logarithm_bits=24, range_proofs=10)
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,10 @@ class Recorder:
         """Items a second."""
         wall, cpu = ([items / seconds for seconds in times if seconds > 0] for times in (sample.wall, sample.cpu))
         self.rows.append(Row.of(self.area, self.engine, name, title, "1/s", wall, cpu=cpu, items=items))
+
+    def ratio(self, name: str, title: str, values: Sequence[float]) -> None:
+        """How many times what another takes, in each round."""
+        self.rows.append(Row.of(self.area, self.engine, name, title, "ratio", values))
 
     def size(self, name: str, title: str, size: int) -> None:
         """A number of bytes that needs no second run."""

@@ -13,6 +13,8 @@ from parties.common import output
 
 _DIGITS = 5
 
+Unit = Literal["ms", "s", "1/s", "bytes", "MiB", "ratio"]
+
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -35,6 +37,7 @@ class Row(_Model):
     """One figure. `name` is stable within an area; `title` is for people.
 
     median, p10, p90, minimum: over `runs` runs, in `unit`, by the clock on the wall; by nearest rank, so few runs coincide.
+    unit: of a `ratio`, a run is a round of measurements, and the figure how many times the best of our engines it takes.
     cpu: the median in the same unit by the CPU time of the process, which a busy machine disturbs less; null where no time is
         measured.
     items: how many things one run handled (draws of a batch, entries of a log); 1 for a single thing.
@@ -45,7 +48,7 @@ class Row(_Model):
     engine: str
     name: str
     title: str
-    unit: Literal["ms", "s", "1/s", "bytes", "MiB"]
+    unit: Unit
     median: float
     p10: float
     p90: float
@@ -62,7 +65,7 @@ class Row(_Model):
         engine: str,
         name: str,
         title: str,
-        unit: Literal["ms", "s", "1/s", "bytes", "MiB"],
+        unit: Unit,
         values: Sequence[float],
         *,
         cpu: Sequence[float] = (),
@@ -114,8 +117,21 @@ def show(report: Report) -> None:
     if report.quick:
         output.say("Quick figures: few runs and small batches. For figures to quote, leave out --quick.")
     columns = ["what", "median", "p10", "p90", "CPU", "unit", "runs", "bytes"]
-    for (area, engine), rows in groupby(report.rows, key=lambda row: (row.area, row.engine)):
+    figures = [row for row in report.rows if row.unit != "ratio"]
+    for (area, engine), rows in groupby(figures, key=lambda row: (row.area, row.engine)):
         output.show_table(f"{area}: {engine}", columns, [_cells(row) for row in rows], right=(*columns[1:5], *columns[6:]))
+    _show_ratios([row for row in report.rows if row.unit == "ratio"])
+
+
+def _show_ratios(rows: Sequence[Row]) -> None:
+    """One table of all ratios: a line an operation, a column a contender, a dash where it has no such operation."""
+    if not rows:
+        return
+    engines = list(dict.fromkeys(row.engine for row in rows))
+    titles = list(dict.fromkeys(row.title for row in rows))
+    found = {(row.title, row.engine): f"{_figure(row.median)}×" for row in rows}
+    cells = [[title, *(found.get((title, engine), "–") for engine in engines)] for title in titles]
+    output.show_table("how many times ours", ["what", *engines], cells, right=engines)
 
 
 def _cells(row: Row) -> list[str]:
@@ -128,4 +144,4 @@ def _cells(row: Row) -> list[str]:
 
 def _figure(value: float) -> str:
     """About three significant digits."""
-    return f"{value:,.{0 if value >= 100 else 1 if value >= 10 else 2}f}"
+    return f"{value:,.{max(0, 2 - math.floor(math.log10(value))) if value > 0 else 2}f}"

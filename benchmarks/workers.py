@@ -23,12 +23,20 @@ from tlog.leaf import leaf_hash
 from zkcore import engine, ledger
 from zkcore.operations import Draw
 from zkcore.randomness import SystemRandomness
+from zkcore.secret.opening import Opening, fresh_opening
+from zkcore.secret.range_proof import prove_range
 from zkcore.verifying.batch import Claim, verify
 
 T = TypeVar("T")
 
 LIFE = ("register", "draw", "draw", "reduce", "close")
 """The entries of a document's life, in the order of `prove_life`."""
+
+EncodedRangeProof = tuple[list[bytes], bytes]
+"""Commitments, and the proof that each is to a value of RANGE_BITS bits."""
+
+RANGE_BITS = 64
+RANGE_SESSION = bytes(range(32))
 
 _PROCESSES = 2
 _LARGE_DRAW = scenario.LIMIT * 6 // 10
@@ -103,6 +111,28 @@ def prove_life(name: str, index: int) -> list[bytes]:
     paper, settled = scenario.after_reduce(here, paper, loans[0], reduction, rest, leaf_hash(entries[-1]))
     entries.append(encode_entry(Closed(time=time, body=CloseMessage.of(scenario.close(here, paper, settled)))))
     return entries
+
+
+def range_openings(here: World, count: int) -> list[tuple[int, int]]:
+    """Values and fresh blindings to prove in range. The blinding alone makes each commitment another."""
+    openings = [fresh_opening(here.suite, _LARGE_DRAW, here.randomness) for _ in range(count)]
+    return [(opening.amount, opening.blinding) for opening in openings]
+
+
+def prove_single_range(name: str, _index: int) -> EncodedRangeProof:
+    """A range proof of one value."""
+    return _prove_range(world(name), 1)
+
+
+def prove_double_range(name: str, _index: int) -> EncodedRangeProof:
+    """A range proof of two values."""
+    return _prove_range(world(name), 2)
+
+
+def _prove_range(here: World, count: int) -> EncodedRangeProof:
+    openings = range_openings(here, count)
+    values = [Opening(*opening).commit(here.suite).encode() for opening in openings]
+    return values, prove_range(here.suite, RANGE_SESSION, openings, RANGE_BITS, here.randomness)
 
 
 def decode_draws(here: World, encoded: list[bytes]) -> list[tuple[scenario.Document, Draw]]:

@@ -6,11 +6,12 @@ twin accepts, refuses and produces exactly the same.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from zkcore.errors import ZkError
+    from zkcore.group import Element
     from zkcore.relations import LinearRelation
     from zkcore.verifying.batch import Claim
 
@@ -20,6 +21,23 @@ class SigmaProver(Protocol):
 
     def __call__(self, session_id: bytes, relation: LinearRelation, witness: Sequence[int], nonces: bytes) -> bytes:
         """A batchable proof; `nonces` are 48 random bytes a scalar. Raises what zkcore.secret.sigma raises."""
+        ...
+
+
+class OwnLogarithmTable(Protocol):
+    """An engine's own table for zkcore.secret.opening.LogarithmTable."""
+
+    @property
+    def bits(self) -> int:
+        """It holds 2**bits multiples of G."""
+        ...
+
+    def find(self, point: Element, bound: int, progress: Callable[[int, int], None] | None) -> int:
+        """As LogarithmTable.find, for a bound that is not negative."""
+        ...
+
+    def to_bytes(self) -> bytes:
+        """With a version and a checksum."""
         ...
 
 
@@ -37,4 +55,12 @@ class Twin(Protocol):
 
         Raises what zkcore.secret.range_proof raises.
         """
+        ...
+
+    def logarithm_table(self, entries: int) -> OwnLogarithmTable:
+        """A table of at least so many multiples of G, or of as many as the engine's largest has."""
+        ...
+
+    def logarithm_table_from(self, data: bytes) -> OwnLogarithmTable:
+        """Inverse of its `to_bytes`. Raises EngineError for anything that is not exactly a whole table."""
         ...

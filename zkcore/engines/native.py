@@ -30,6 +30,7 @@ _INTERFACE_VERSION = 1
 _USUAL_VECTORS = 128
 """Of a range proof for two values of 64 bits, the largest that an operation has."""
 _MOST_VECTORS = 512
+_LEAST_TABLE_BITS, _MOST_TABLE_BITS = 4, 26
 
 _ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
@@ -104,6 +105,13 @@ class NativeTwin:
         generators = self._generators(_tier(bits * len(openings)))
         return native.prove_range(generators, session_id, [value for value, _ in openings], blindings, bits, random)
 
+    def logarithm_table(self, entries: int) -> native.LogarithmTable:
+        bits = (entries - 1).bit_length()
+        return native.LogarithmTable(min(max(bits, _LEAST_TABLE_BITS), _MOST_TABLE_BITS))
+
+    def logarithm_table_from(self, data: bytes) -> native.LogarithmTable:
+        return native.LogarithmTable.from_bytes(data)
+
     @staticmethod
     def _size_for(claims: Sequence[Claim]) -> int:
         """Vectors that the range proofs among the claims need; those of a size that is not offered are refused without any."""
@@ -143,6 +151,11 @@ def secp256k1() -> NativeGroup:
     """The group of the Tradeveil suite. Always the same object. Raises EngineError when the module is stale."""
     check_build()
     return _GROUP
+
+
+def field_costs() -> dict[str, float]:
+    """Nanoseconds that a field "multiplication", "squaring" and "square_root" take here, an element, for benchmarks."""
+    return native.field_costs()
 
 
 def describe() -> str:

@@ -283,7 +283,9 @@ impl<L: Lanes> Adder<L> {
         let mut products = [l.splat(ONE); CHAINS];
         for (number, start) in (0..self.left.len()).step_by(L::WIDTH).enumerate() {
             let ahead = self.left.len().min(start + AHEAD * L::WIDTH)..self.left.len().min(start + (AHEAD + 1) * L::WIDTH);
-            l.prefetch(rows, self.left[ahead.clone()].iter().chain(&self.right[ahead]).map(|entry| entry >> 1));
+            for entry in self.left[ahead.clone()].iter().chain(&self.right[ahead]) {
+                l.prefetch(rows, (entry >> 1) as usize);
+            }
             let first = load_signed(l, rows, &self.left[start..start + L::WIDTH]);
             let second = load_signed(l, rows, &self.right[start..start + L::WIDTH]);
             self.wait(l, number, first, second, false, &mut products[number % CHAINS]);

@@ -11,6 +11,7 @@ mod convert;
 mod element;
 mod errors;
 mod generators;
+mod logarithm;
 mod proofs;
 
 use pyo3::prelude::*;
@@ -42,11 +43,14 @@ fn cpu_path() -> &'static str {
     arithmetic::cpu_path()
 }
 
-/// Nanoseconds a field multiplication, a squaring and a square root take here, an element: for benchmarks.
+/// Nanoseconds a field `multiplication`, `squaring` and `square_root` take here, an element: for benchmarks.
 #[pyfunction]
-fn field_costs(py: Python<'_>) -> (f64, f64, f64) {
-    let [multiplication, squaring, square_root] = py.detach(crate::lanes::field_costs);
-    (multiplication, squaring, square_root)
+fn field_costs(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    let costs = PyDict::new(py);
+    for (name, cost) in ["multiplication", "squaring", "square_root"].into_iter().zip(py.detach(crate::lanes::field_costs)) {
+        costs.set_item(name, cost)?;
+    }
+    Ok(costs)
 }
 
 /// The native engine of Tradeveil.
@@ -58,6 +62,8 @@ mod tradeveil_native {
     use super::element::{Element, decode, decode_many, generator, identity, msm, panic, products};
     #[pymodule_export]
     use super::generators::Generators;
+    #[pymodule_export]
+    use super::logarithm::LogarithmTable;
     #[pymodule_export]
     use super::proofs::{prove_range, prove_sigma};
     #[pymodule_export]

@@ -334,12 +334,10 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
-    fn prefetch(self, points: &[Point], indices: impl Iterator<Item = u32>) {
-        for index in indices {
-            let point: *const Point = points.as_ptr().wrapping_add(index as usize);
-            // SAFETY: a prefetch reads nothing, whatever the address.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(point.cast()) };
-        }
+    fn prefetch<T>(self, items: &[T], index: usize) {
+        let item: *const T = items.as_ptr().wrapping_add(index);
+        // SAFETY: a prefetch reads nothing, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(item.cast()) };
     }
 
     #[inline(always)]

@@ -83,8 +83,8 @@ pub trait Lanes: Copy + Send + Sync + 'static {
     fn equal(self, digits: &[u8], number: u8) -> Mask;
     /// The coordinates of the points at these `WIDTH` indices.
     fn load(self, points: &[Point], indices: &[u32]) -> (Self::Field, Self::Field);
-    /// Say that these points will be loaded soon.
-    fn prefetch(self, points: &[Point], indices: impl Iterator<Item = u32>);
+    /// Say that an item, which begins a line of the cache, will be loaded soon.
+    fn prefetch<T>(self, items: &[T], index: usize);
     /// Write reduced coordinates to the points at these `WIDTH` indices, below 2^256 but not necessarily canonical.
     fn store(self, x: Self::Field, y: Self::Field, points: &mut [Point], indices: &[u32]);
     /// One lane of an element.

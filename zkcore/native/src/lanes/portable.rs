@@ -143,7 +143,7 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
-    fn prefetch(self, _points: &[Point], _indices: impl Iterator<Item = u32>) {}
+    fn prefetch<T>(self, _items: &[T], _index: usize) {}
 
     #[inline(always)]
     fn store(self, x: Limbs, y: Limbs, points: &mut [Point], indices: &[u32]) {

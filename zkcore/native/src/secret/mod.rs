@@ -1,6 +1,7 @@
 //! All that touches a secret: constant-time in the values of its secret arguments, and wiped after use.
 
 mod constant_time;
+pub mod logarithm;
 pub mod opening;
 pub mod range_proof;
 pub mod sigma;
