@@ -136,9 +136,9 @@ class _LazyTable:
     def __init__(self) -> None:
         self._made: LogarithmTable | None = None
 
-    def get(self, suite: Suite) -> LogarithmTable:
+    def get(self, suite: Suite, make: Callable[[Suite], LogarithmTable]) -> LogarithmTable:
         if self._made is None:
-            self._made = LogarithmTable(suite)
+            self._made = make(suite)
         return self._made
 
 
@@ -149,11 +149,13 @@ class Search:
     bound: largest limit to search for, in minor units
     always: search every amount, also those that a memo tells (slow; shows that memos are not needed)
     progress: called with (steps done, steps at most) during a search
+    make_table: makes the table when the first search needs it
     """
 
     bound: int = DEFAULT_BOUND
     always: bool = False
     progress: Callable[[int, int], None] | None = None
+    make_table: Callable[[Suite], LogarithmTable] = LogarithmTable
     _table: _LazyTable = field(default_factory=_LazyTable, repr=False)
 
     def within(self, bound: int) -> Search:
@@ -163,7 +165,7 @@ class Search:
     def find(self, suite: Suite, reader: Reader, committed: HandledCommitment, bound: int) -> int:
         """The amount in [0, min(bound, self.bound)]. Raises OpeningError when there is none."""
         point = amount_point(suite, reader.secret, committed.commitment, committed.handle(reader.name))
-        return self._table.get(suite).find(point, min(bound, self.bound), self.progress)
+        return self._table.get(suite, self.make_table).find(point, min(bound, self.bound), self.progress)
 
 
 @dataclass(frozen=True)

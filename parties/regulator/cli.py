@@ -13,6 +13,7 @@ from parties.common.errors import InputError, Refused
 from parties.common.home import IDENTITY_FILE, Home, write_private
 from parties.common.keyring import About, create_viewer, load_viewer
 from parties.common.ledger_view import DEFAULT_BOUND, Alert, Search
+from parties.common.logarithm_cache import DEFAULT_BITS, LEAST_BITS, MOST_BITS, kept_table
 from parties.regulator import report
 from parties.regulator.approve import approve, read_draft, write_approval
 from parties.regulator.bureau import Bureau
@@ -74,6 +75,16 @@ def open_command(
     bound: Annotated[
         int, typer.Option("--bound", min=1, help="Largest limit to search for, in minor units. 搜索上限")
     ] = DEFAULT_BOUND,
+    table_bits: Annotated[
+        int,
+        typer.Option(
+            "--table-bits",
+            min=LEAST_BITS,
+            max=MOST_BITS,
+            envvar="TRADEVEIL_TABLE_BITS",
+            help="Size of the table for searches, 2**BITS entries of 18 bytes, kept in the home. 搜索表大小",
+        ),
+    ] = DEFAULT_BITS,
     as_json: JsonOption = False,
 ) -> None:
     """Open every document and every draw. 打开全部单证与登记"""
@@ -81,7 +92,12 @@ def open_command(
     entries = _entries(service, token_file, export, quiet=as_json)
     with output.progress("opening 打开", hidden=as_json) as progress:
         # One bar at a time: documents opened, or, where each amount is searched, the steps of the search.
-        search = Search(bound=bound, always=by_logarithm, progress=progress if by_logarithm else None)
+        search = Search(
+            bound=bound,
+            always=by_logarithm,
+            progress=progress if by_logarithm else None,
+            make_table=lambda suite: kept_table(suite, home / "cache", table_bits, output.remark),
+        )
         opened = open_log(runtime.suite(), viewer, entries, search, None if by_logarithm else progress)
     if csv is not None:
         write_private(csv, report.to_csv(opened))

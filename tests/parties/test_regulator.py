@@ -335,7 +335,7 @@ def test_the_commands(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "USD 950,000.00" in shown.stdout
     assert FIRST.encode() in sheet.read_bytes()
     assert sheet.stat().st_mode & 0o077 == 0
-    as_json = run(app, ["open", *service, "--token-file", str(token), "--by-logarithm", "--json"])
+    as_json = run(app, ["open", *service, "--token-file", str(token), "--by-logarithm", "--table-bits", "16", "--json"])
     assert json.loads(as_json.stdout)["totals"]["USD"]["drawn"] == 998_200_00
     assert run(app, ["open", "--home", home]).exit_code == 2
     export = scene.path("log.ndjson")

@@ -21,6 +21,10 @@ fn main() {
         let mut search = Search::new(&table, point, bound);
         let prepared = start.elapsed();
         assert_eq!(search.run().unwrap(), amount);
-        println!("2^{bits} - 1: {:.2} ms, of which jumps {:.2}", start.elapsed().as_secs_f64() * 1e3, prepared.as_secs_f64() * 1e3);
+        println!(
+            "2^{bits} - 1: {:.2} ms, of which jumps {:.2}",
+            start.elapsed().as_secs_f64() * 1e3,
+            prepared.as_secs_f64() * 1e3
+        );
     }
 }

@@ -40,7 +40,13 @@ impl LogarithmTable {
 
     /// The a in [0, bound] with a·G = point. Raises OpeningError when there is none. `progress` is called with the giant steps
     /// done and to be done at most; what it raises ends the search.
-    fn find(&self, py: Python<'_>, point: &Bound<'_, Element>, bound: u64, progress: Option<Bound<'_, PyAny>>) -> PyResult<u64> {
+    fn find(
+        &self,
+        py: Python<'_>,
+        point: &Bound<'_, Element>,
+        bound: u64,
+        progress: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<u64> {
         let point = *point.get().projective();
         let mut search = compute(py, || Ok(Search::new(&self.0, point, bound)))?;
         loop {

@@ -95,7 +95,13 @@ impl Table {
         }
         let lines = (ROOM << bits).div_ceil(SLOTS);
         let filter = vec![0; (SPARSE << bits) / 64];
-        Ok(Self { bits, filter, lines: vec![Line([0; SLOTS]); lines], multiples: vec![[0; SLOTS]; lines], jumps: OnceLock::new() })
+        Ok(Self {
+            bits,
+            filter,
+            lines: vec![Line([0; SLOTS]); lines],
+            multiples: vec![[0; SLOTS]; lines],
+            jumps: OnceLock::new(),
+        })
     }
 
     /// What lies between two giant steps: those around which one multiple or another is in the table.
@@ -201,7 +207,8 @@ impl Table {
     /// `Engine` for anything that is not exactly a whole table: another version or length, a wrong checksum, and entries, of
     /// which a sample is multiplied out, that are not what they say.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        let damaged = || Error::new(Code::Engine, "the stored table of logarithms is damaged or of another version; make it again");
+        let damaged =
+            || Error::new(Code::Engine, "the stored table of logarithms is damaged or of another version; make it again");
         let header = bytes.get(..HEADER).filter(|header| header.starts_with(MAGIC)).ok_or_else(damaged)?;
         let bits = u64::from_le_bytes(header[MAGIC.len()..].try_into().expect("eight bytes"));
         let bits = u32::try_from(bits).ok().filter(|bits| BITS.contains(bits)).ok_or_else(damaged)?;
@@ -376,9 +383,10 @@ impl<'a> Search<'a> {
     fn check(&self, distance: i64, multiple: u32) -> Option<u64> {
         let giant = self.center.checked_add_signed(distance)?.checked_mul(self.stride)?;
         let around = [giant.checked_add(u64::from(multiple)), giant.checked_sub(u64::from(multiple))];
-        around.into_iter().flatten().find(|&amount| {
-            amount <= self.bound && ProjectivePoint::GENERATOR * Scalar::from(amount) == self.point
-        })
+        around
+            .into_iter()
+            .flatten()
+            .find(|&amount| amount <= self.bound && ProjectivePoint::GENERATOR * Scalar::from(amount) == self.point)
     }
 
     /// Search to the end.
