@@ -38,7 +38,7 @@ test-native: ## The checks of the native engine's crate: format, clippy, tests
 	cd $(NATIVE) && "$(CARGO_PATH)" fmt --check
 	cd $(NATIVE) && "$(CARGO_PATH)" clippy --quiet --locked --all-targets -- -D warnings
 	cd $(NATIVE) && "$(CARGO_PATH)" clippy --quiet --locked --features python -- -D warnings
-	cd $(NATIVE) && "$(CARGO_PATH)" test --quiet --locked --release
+	cd $(NATIVE) && "$(CARGO_PATH)" test --quiet --locked --profile checked
 
 fuzz: ## Every fuzz target of the native engine, SECONDS=10 each (needs nightly Rust and cargo-fuzz)
 	@tools/fuzz-native $(FUZZ_SECONDS)

@@ -20,30 +20,34 @@ fn reduce(mut l: Limbs) -> Limbs {
     l
 }
 
-/// A product given as nine column sums, reduced.
+/// a·b in full.
 #[inline(always)]
-fn reduce_wide(mut c: [u128; 10]) -> Limbs {
-    const MASK: u128 = MASK_52 as u128;
-    for i in 0..9 {
-        c[i + 1] += c[i] >> 52;
-        c[i] &= MASK;
-    }
-    let mut r = [0u128; 5];
-    for i in 0..5 {
-        r[i] = c[i] + c[i + 5] * u128::from(FOLD_260);
-    }
-    for i in 0..4 {
-        r[i + 1] += r[i] >> 52;
-        r[i] &= MASK;
-    }
-    let top = r[4] >> 48;
-    r[4] &= u128::from(MASK_48);
-    r[0] += top * u128::from(FOLD_256);
-    for i in 0..4 {
-        r[i + 1] += r[i] >> 52;
-        r[i] &= MASK;
-    }
-    [r[0] as u64, r[1] as u64, r[2] as u64, r[3] as u64, r[4] as u64]
+fn wide(a: u64, b: u64) -> u128 {
+    u128::from(a) * u128::from(b)
+}
+
+/// A product given as nine sums of columns, reduced. It must be inlined, so that each sum is added up where it is needed and none
+/// goes through memory: written with arrays of columns, a product takes three times as long.
+#[inline(always)]
+fn reduce_wide(columns: [u128; 9]) -> Limbs {
+    let [c0, c1, c2, c3, c4, c5, c6, c7, c8] = columns;
+    let low = |c: u128| c as u64 & MASK_52;
+    // What stands above 2^260, in limbs; the last may be larger.
+    let c6 = c6 + (c5 >> 52);
+    let c7 = c7 + (c6 >> 52);
+    let c8 = c8 + (c7 >> 52);
+    // It is folded onto the lower columns, and carries go up to 2^256.
+    let c0 = c0 + wide(low(c5), FOLD_260);
+    let c1 = c1 + wide(low(c6), FOLD_260) + (c0 >> 52);
+    let c2 = c2 + wide(low(c7), FOLD_260) + (c1 >> 52);
+    let c3 = c3 + wide(low(c8), FOLD_260) + (c2 >> 52);
+    let c4 = c4 + wide((c8 >> 52) as u64, FOLD_260) + (c3 >> 52);
+    let r0 = wide((c4 >> 48) as u64, FOLD_256) + u128::from(low(c0));
+    let r1 = low(c1) + (r0 >> 52) as u64;
+    let r2 = low(c2) + (r1 >> 52);
+    let r3 = low(c3) + (r2 >> 52);
+    let r4 = (c4 as u64 & MASK_48) + (r3 >> 52);
+    [low(r0), r1 & MASK_52, r2 & MASK_52, r3 & MASK_52, r4]
 }
 
 #[inline(always)]
@@ -67,25 +71,33 @@ impl Lanes for Portable {
 
     #[inline(always)]
     fn mul(self, a: Limbs, b: Limbs) -> Limbs {
-        let mut c = [0u128; 10];
-        for i in 0..5 {
-            for j in 0..5 {
-                c[i + j] += u128::from(a[i]) * u128::from(b[j]);
-            }
-        }
-        reduce_wide(c)
+        reduce_wide([
+            wide(a[0], b[0]),
+            wide(a[0], b[1]) + wide(a[1], b[0]),
+            wide(a[0], b[2]) + wide(a[1], b[1]) + wide(a[2], b[0]),
+            wide(a[0], b[3]) + wide(a[1], b[2]) + wide(a[2], b[1]) + wide(a[3], b[0]),
+            wide(a[0], b[4]) + wide(a[1], b[3]) + wide(a[2], b[2]) + wide(a[3], b[1]) + wide(a[4], b[0]),
+            wide(a[1], b[4]) + wide(a[2], b[3]) + wide(a[3], b[2]) + wide(a[4], b[1]),
+            wide(a[2], b[4]) + wide(a[3], b[3]) + wide(a[4], b[2]),
+            wide(a[3], b[4]) + wide(a[4], b[3]),
+            wide(a[4], b[4]),
+        ])
     }
 
     #[inline(always)]
     fn square(self, a: Limbs) -> Limbs {
-        let mut c = [0u128; 10];
-        for i in 0..5 {
-            for j in i + 1..5 {
-                c[i + j] += u128::from(a[i] * 2) * u128::from(a[j]);
-            }
-            c[2 * i] += u128::from(a[i]) * u128::from(a[i]);
-        }
-        reduce_wide(c)
+        let (twice_0, twice_1, twice_2, twice_3) = (2 * a[0], 2 * a[1], 2 * a[2], 2 * a[3]);
+        reduce_wide([
+            wide(a[0], a[0]),
+            wide(twice_0, a[1]),
+            wide(twice_0, a[2]) + wide(a[1], a[1]),
+            wide(twice_0, a[3]) + wide(twice_1, a[2]),
+            wide(twice_0, a[4]) + wide(twice_1, a[3]) + wide(a[2], a[2]),
+            wide(twice_1, a[4]) + wide(twice_2, a[3]),
+            wide(twice_2, a[4]) + wide(a[3], a[3]),
+            wide(twice_3, a[4]),
+            wide(a[4], a[4]),
+        ])
     }
 
     #[inline(always)]
