@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-dev native demo test test-native lint fuzz miri bench schemas vectors lock clean
+.PHONY: help setup setup-dev native demo test test-native timings lint fuzz miri bench schemas vectors lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -34,11 +34,15 @@ demo: setup ## Play the whole story on this machine: four kinds of users, one se
 test: lint ## All checks: lint, format, types, import contracts, tests
 	$(BIN)/python -m pytest -n $(TEST_WORKERS)
 
-test-native: ## The checks of the native engine's crate: format, clippy, tests
+timings: ## Look long for secrets in the native engine's times (some minutes; best on an idle machine)
+	cd $(NATIVE) && TRADEVEIL_TIMINGS=30 "$(CARGO_PATH)" test --quiet --locked --release --test constant_time -- --nocapture
+
+test-native: ## The checks of the native engine's crate: format, clippy, tests, and that a leak is seen where one was made
 	cd $(NATIVE) && "$(CARGO_PATH)" fmt --check
 	cd $(NATIVE) && "$(CARGO_PATH)" clippy --quiet --locked --all-targets -- -D warnings
 	cd $(NATIVE) && "$(CARGO_PATH)" clippy --quiet --locked --features python -- -D warnings
 	cd $(NATIVE) && "$(CARGO_PATH)" test --quiet --locked --profile checked
+	cd $(NATIVE) && "$(CARGO_PATH)" test --quiet --locked --profile checked --features leaky --test constant_time
 
 fuzz: ## Every fuzz target of the native engine, SECONDS=10 each (needs nightly Rust and cargo-fuzz)
 	@tools/fuzz-native $(FUZZ_SECONDS)

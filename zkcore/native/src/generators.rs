@@ -38,7 +38,7 @@ impl Generators {
         if h.is_identity() || g_vector.iter().chain(&h_vector).any(Point::is_identity) {
             return Err(Error::new(Code::Engine, "a generator is the identity"));
         }
-        Ok(Self { g: Point::generator(), h, g_vector, h_vector, digest })
+        Ok(Self { g: Point::GENERATOR, h, g_vector, h_vector, digest })
     }
 
     /// 32 bytes over the suite's name, the tag and the generators. Equals `digest` when all 512 vectors are there and right.

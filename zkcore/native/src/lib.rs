@@ -3,6 +3,9 @@
 //! Modules carry the names of the Python modules that they mirror, in the same order of things; `zkcore/SPEC.md` is normative
 //! for both. `arithmetic` is for public data and variable-time; `secret` holds all that touches a secret and is constant-time.
 
+#[cfg(all(feature = "leaky", feature = "python"))]
+compile_error!("the feature `leaky` is for tests/constant_time.rs alone and must not be in the Python module");
+
 #[cfg(feature = "python")]
 mod binding;
 mod error;

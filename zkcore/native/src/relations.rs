@@ -104,10 +104,9 @@ impl LinearRelation {
     /// # Errors
     /// `Instance`; `Identity` for the eighth and ninth.
     pub fn validate(&self) -> Result<()> {
-        static GENERATOR: LazyLock<Point> = LazyLock::new(Point::generator);
         self.validate_shape()?;
         self.validate_references()?;
-        if self.elements[0] != *GENERATOR {
+        if self.elements[0] != Point::GENERATOR {
             return Err(instance("element 0 is not the generator"));
         }
         if self.elements.iter().any(Point::is_identity) {

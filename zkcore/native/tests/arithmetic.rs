@@ -118,7 +118,7 @@ fn decoding() {
 
 #[test]
 fn what_is_not_decoded() {
-    let good = Point::generator().encode().unwrap();
+    let good = Point::GENERATOR.encode().unwrap();
     let x_of = |x: &str| -> [u8; 33] {
         let mut data = [2u8; 33];
         for (byte, pair) in data[1..].iter_mut().zip(x.as_bytes().chunks_exact(2)) {
@@ -148,12 +148,18 @@ fn what_is_not_decoded() {
 }
 
 #[test]
+fn constants() {
+    assert_eq!(Point::GENERATOR, Point::from_projective(&ProjectivePoint::GENERATOR));
+    assert_eq!(Point::IDENTITY, Point::from_projective(&ProjectivePoint::IDENTITY));
+}
+
+#[test]
 fn both_roots() {
-    let good = Point::generator().encode().unwrap();
+    let good = Point::GENERATOR.encode().unwrap();
     let mut other = good;
     other[0] ^= 1;
     let negated = Point::from_projective(&-ProjectivePoint::GENERATOR);
-    on_both_paths(|| assert_eq!(decode_points(&[good, other]).unwrap(), [Point::generator(), negated]));
+    on_both_paths(|| assert_eq!(decode_points(&[good, other]).unwrap(), [Point::GENERATOR, negated]));
 }
 
 proptest! {
@@ -217,7 +223,7 @@ fn folding() {
 /// With the same points for all weights, sums of equal and of inverse points occur inside.
 #[test]
 fn folding_equal_points() {
-    let affine = vec![Point::generator(); 16];
+    let affine = vec![Point::GENERATOR; 16];
     for weights in adversarial_scalars(4) {
         let wanted = Point::from_projective(&(ProjectivePoint::GENERATOR * weights.iter().sum::<Scalar>()));
         on_both_paths(|| assert_eq!(fold(&affine, &weights), vec![wanted; 4]));

@@ -2,6 +2,7 @@
 
 use k256::elliptic_curve::group::Curve;
 use k256::elliptic_curve::sec1::{FromSec1Point, Sec1Point, ToSec1Point};
+use k256::elliptic_curve::subtle::{ConditionallySelectable, ConstantTimeEq};
 use k256::{AffinePoint, ProjectivePoint, Scalar, Secp256k1};
 
 use crate::lanes::curve::square_roots;
@@ -26,14 +27,15 @@ impl Point {
     /// The neutral element.
     pub const IDENTITY: Self = Self { x: [0; 4], y: [0; 4] };
 
+    /// The standard generator G (SEC 2, section 2.4.1).
+    pub const GENERATOR: Self = Self {
+        x: [0x59F2_815B_16F8_1798, 0x029B_FCDB_2DCE_28D9, 0x55A0_6295_CE87_0B07, 0x79BE_667E_F9DC_BBAC],
+        y: [0x9C47_D08F_FB10_D4B8, 0xFD17_B448_A685_5419, 0x5DA4_FBFC_0E11_08A8, 0x483A_DA77_26A3_C465],
+    };
+
     /// Whether this is the neutral element.
     pub fn is_identity(&self) -> bool {
         self.x == [0; 4] && self.y == [0; 4]
-    }
-
-    /// The standard generator G (SEC 2, section 2.4.1).
-    pub fn generator() -> Self {
-        Self::from_projective(&ProjectivePoint::GENERATOR)
     }
 
     /// 33 bytes, compressed SEC1.
@@ -75,6 +77,16 @@ impl Point {
             Sec1Point::<Secp256k1>::from_affine_coordinates(&to_be_bytes(&self.x).into(), &to_be_bytes(&self.y).into(), false);
         let affine = AffinePoint::from_sec1_point(&encoded).into_option();
         affine.expect("a Point is on the curve").into()
+    }
+
+    /// The same in time that does not depend on the point, not even on whether it is the identity: for points that may be secret.
+    pub(crate) fn to_projective_secret(self) -> ProjectivePoint {
+        // No point of the curve has y = 0.
+        let identity = self.y.ct_eq(&[0; 4]);
+        let word =
+            |own: &[u64; 4], other: &[u64; 4]| std::array::from_fn(|i| u64::conditional_select(&own[i], &other[i], identity));
+        let proper = Self { x: word(&self.x, &Self::GENERATOR.x), y: word(&self.y, &Self::GENERATOR.y) }.to_projective();
+        ProjectivePoint::conditional_select(&proper, &ProjectivePoint::IDENTITY, identity)
     }
 
     /// From the projective coordinates of k256: one inversion. For several points use [`Point::from_projectives`].

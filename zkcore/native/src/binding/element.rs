@@ -148,7 +148,7 @@ impl Element {
 /// The curve's standard generator.
 #[pyfunction]
 pub fn generator() -> Element {
-    Point::generator().into()
+    Point::GENERATOR.into()
 }
 
 /// The neutral element.

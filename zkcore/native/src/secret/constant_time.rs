@@ -17,7 +17,7 @@ pub fn sums(rows: &[Row<'_>]) -> Vec<Point> {
 pub fn products(scalars: &[Scalar], points: &[Point]) -> Vec<ProjectivePoint> {
     assert_eq!(scalars.len(), points.len(), "as many scalars as points");
     let rows: Vec<Row<'_>> = scalars.iter().zip(points).map(|term| vec![term]).collect();
-    sum_rows(&rows).iter().map(Point::to_projective).collect()
+    sum_rows(&rows).into_iter().map(Point::to_projective_secret).collect()
 }
 
 /// Σ scalars[i]·points[i]. The points are public, the scalars and the sum may be secret.
@@ -26,5 +26,5 @@ pub fn products(scalars: &[Scalar], points: &[Point]) -> Vec<ProjectivePoint> {
 /// When the lengths differ.
 pub fn combine(scalars: &[Scalar], points: &[Point]) -> ProjectivePoint {
     assert_eq!(scalars.len(), points.len(), "as many scalars as points");
-    sum_all(scalars, points).to_projective()
+    sum_all(scalars, points).to_projective_secret()
 }
