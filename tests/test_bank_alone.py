@@ -64,7 +64,7 @@ class Position:
 
 @pytest.fixture(scope="module")
 def world() -> World:
-    return make_world(engine.load("openssl"), b"a bank alone")
+    return make_world(engine.load(), b"a bank alone")
 
 
 @pytest.fixture

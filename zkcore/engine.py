@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
 
+from zkcore import statements
 from zkcore.errors import EngineError, IdentityError, PointError, ZkError
 from zkcore.group import ELEMENT_SIZE, Element, Group
 from zkcore.hash_to_curve import hash_to_curve
 from zkcore.suite import Suite
+from zkcore.verifying.batch import SigmaClaim
 
 ENVIRONMENT_VARIABLE = "TRADEVEIL_ENGINE"
 REQUIRE_NATIVE = "TRADEVEIL_REQUIRE_NATIVE"
@@ -101,6 +103,7 @@ def self_test(suite: Suite) -> None:
         _test_known_answers(suite)
         _test_codec(suite)
         _test_arithmetic(suite)
+        _test_own_proofs(suite)
 
 
 def _present(name: str) -> bool:
@@ -184,3 +187,19 @@ def _test_arithmetic(suite: Suite) -> None:
         total = total + group.mul(scalar, element)
     _expect(suite, group.msm(scalars, elements) == total, "multi-scalar multiplication")
     _expect(suite, group.msm([], []).is_identity, "the empty sum")
+
+
+def _test_own_proofs(suite: Suite) -> None:
+    """What an engine proves and verifies by its own code: the bytes are those that the Python code makes."""
+    group, twin = suite.group, suite.twin
+    if group.sigma_prover is None or twin is None:
+        return
+    session = bytes([7]) * 32
+    relation = statements.SIGNING_KEY_POSSESSION.instance(suite, {"K": group.mul(5, suite.G)})
+    known = bytes.fromhex(
+        "020749c032a024d68bdf31087df79def59035ca707ae228f1c99e4cd33160ee529"
+        "5219bd9c42ee953756e46b5a6c7536cf738cd2b2b1aa41935e987c8086c120ee"
+    )
+    _expect(suite, group.sigma_prover(session, relation, [5], bytes(range(48))) == known, "a proof of its own")
+    claims = [SigmaClaim("true", session, relation, known), SigmaClaim("false", bytes(32), relation, known)]
+    _expect(suite, [index for index, _ in twin.failures(claims, 1)] == [1], "verdicts of its own")

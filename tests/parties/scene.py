@@ -85,7 +85,7 @@ class Scene:
     """Everybody, ready to act at `now`."""
 
     directory: Path
-    suite: Suite = field(default_factory=lambda: engine.load("openssl"))
+    suite: Suite = field(default_factory=lambda: engine.load())
     randomness: Randomness = field(default_factory=lambda: SeededRandomness(b"scene"))
     now: int = NOW
 

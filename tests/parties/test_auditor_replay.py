@@ -47,7 +47,7 @@ class Written:
 
 @pytest.fixture(scope="module")
 def log() -> Written:
-    suite = engine.load("openssl")
+    suite = engine.load()
     book = Logbook(make_world(suite))
     book.register(1_000_000_00)
     book.register(50_000)

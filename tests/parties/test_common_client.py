@@ -45,7 +45,7 @@ Answer = httpx.Response | Exception
 
 @pytest.fixture(scope="module")
 def world() -> World:
-    return make_world(engine.load("openssl"))
+    return make_world(engine.load())
 
 
 class Line:

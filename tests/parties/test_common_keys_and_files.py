@@ -38,7 +38,7 @@ REFUSAL = ApprovalFile(financing=b"f" * 32, refused="cannot-be-proven", lines=[]
 
 @pytest.fixture(scope="module")
 def suite() -> Suite:
-    return engine.load("openssl")
+    return engine.load()
 
 
 @pytest.fixture(scope="module")

@@ -51,7 +51,7 @@ MakeMemo = Callable[[Opening], bytes]
 
 @pytest.fixture(scope="module")
 def world() -> World:
-    return make_world(engine.load("openssl"))
+    return make_world(engine.load())
 
 
 @dataclass

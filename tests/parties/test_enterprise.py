@@ -96,7 +96,7 @@ def test_wrong_words_are_pointed_at_and_never_quoted(words: str, says: str) -> N
 
 
 def test_the_same_words_give_the_same_keys(tmp_path: Path) -> None:
-    suite = engine.load("openssl")
+    suite = engine.load()
     made = [
         create_wallet(
             Home.create(tmp_path / name),
@@ -120,7 +120,7 @@ def test_a_mistyped_credit_code_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DomainError, match="check character"):
         create_wallet(
             home,
-            engine.load("openssl"),
+            engine.load(),
             origin=ORIGIN,
             holder=HOLDER[:-1] + "7",
             name="N",

@@ -20,7 +20,7 @@ from zkcore.suite import Suite
 
 @pytest.fixture(scope="session")
 def suite() -> Suite:
-    return engine.load("openssl")
+    return engine.load()
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,7 @@ from tests.builders import (
 )
 from tests.service.harness import Desk, accepted
 from tlog.leaf import leaf_hash
+from zkcore import engine
 from zkcore.commitments import HandledCommitment
 from zkcore.operations import OWNER, REASONS, REGULATOR
 
@@ -48,7 +49,7 @@ def test_parameters_are_the_genesis_entry(desk: Desk) -> None:
 
 
 def test_health(desk: Desk) -> None:
-    assert Health.model_validate(desk.get("/v1/health").json()) == Health(status="ok", engine="openssl", entries=1)
+    assert Health.model_validate(desk.get("/v1/health").json()) == Health(status="ok", engine=engine.load().engine, entries=1)
 
 
 def test_register_then_status_and_notice(desk: Desk) -> None:

@@ -38,7 +38,7 @@ from zkcore.verifying import batch
 from zkcore.verifying.batch import Claim, RangeClaim, SigmaClaim, verify
 from zkcore.verifying.sigma import derive_challenge, encode_scalars
 
-SUITE = engine.load("openssl")
+SUITE = engine.load()
 GROUP = SUITE.group
 RANDOMNESS = SeededRandomness(b"batches")
 

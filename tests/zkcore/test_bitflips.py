@@ -31,7 +31,7 @@ SAMPLE = 125
 """Flips of a request when not exhaustive; each field gets at least a few."""
 EXPIRES_BITS = 48
 
-SUITE = engine.load("openssl")
+SUITE = engine.load()
 
 Fields = dict[str, Any]
 

@@ -46,7 +46,7 @@ from zkcore.transcript import DuplexSponge, decode_uint, derive_session_id
 from zkcore.verifying.batch import SigmaClaim, verify
 from zkcore.verifying.sigma import SigmaProof, derive_challenge, encode_scalars, simulate_commitment, verify_compact
 
-SUITE = engine.load("openssl")
+SUITE = engine.load()
 GROUP = SUITE.group
 MUL = GROUP.mul
 

@@ -41,7 +41,7 @@ from zkcore.secret.operations import ConsentRequest, handled_commitment
 from zkcore.suite import Suite
 from zkcore.verifying.batch import Claim, verify
 
-SUITE = engine.load("openssl")
+SUITE = engine.load()
 GROUP = SUITE.group
 ORDER = GROUP.order
 RANDOMNESS = SeededRandomness(b"keys and openings")

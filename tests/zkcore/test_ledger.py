@@ -52,7 +52,7 @@ from zkcore.secret import operations
 from zkcore.secret.opening import LogarithmTable, Opening, check_amount, open_by_logarithm
 from zkcore.verifying.batch import verify
 
-SUITE = engine.load("openssl")
+SUITE = engine.load()
 RESTORES = {RELEASED, REPAID_OWN_FUNDS}
 amounts = st.integers(1, 50) | st.integers(1, MAXIMUM) | st.sampled_from([1, 10**8, MAXIMUM])
 parts = st.integers(1, 99) | st.just(100)  # per cent; 100 uses everything up

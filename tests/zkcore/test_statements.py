@@ -23,7 +23,7 @@ from zkcore.secret.sigma import prove_batchable
 from zkcore.statements import RangeStatement, Statement
 from zkcore.verifying.sigma import verify_batchable
 
-SUITE = engine.load("openssl")
+SUITE = engine.load()
 CASES = list(cases(Cast(SUITE)))
 IDS = [case.name for case in CASES]
 EVERYTHING: tuple[Statement | RangeStatement, ...] = (*statements.ALL, *statements.ALL_RANGES)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -23,12 +23,12 @@ from zkcore.hash_to_curve import hash_to_curve
 from zkcore.suite import GENERATORS_DST, Suite
 
 ROOT = Path(__file__).resolve().parents[2]
-GROUPS: dict[str, Callable[[], Group]] = {"openssl": openssl.secp256k1, "reference": ReferenceGroup}
 
 
-@pytest.fixture(params=list(GROUPS))
+@pytest.fixture(params=engine.available())
 def suite(request: pytest.FixtureRequest) -> Suite:
-    return Suite(GROUPS[request.param](), request.param)
+    """A new one, of which no vector has been computed yet."""
+    return Suite(engine.load(request.param).group, request.param)
 
 
 # --- generators -------------------------------------------------------------------------------------------------------

@@ -116,7 +116,7 @@ class NativeTwin:
     def _size_for(claims: Sequence[Claim]) -> int:
         """Vectors that the range proofs among the claims need; those of a size that is not offered are refused without any."""
         sizes = {claim.bits * len(claim.values) for claim in claims if isinstance(claim, RangeClaim)}
-        return max((_tier(size) for size in sizes if size <= _MOST_VECTORS), default=_USUAL_VECTORS)
+        return max((_tier(size) for size in sizes if size <= _MOST_VECTORS), default=0)
 
     def _make_generators(self, count: int) -> native.Generators:
         g_vector, h_vector = self._suite.vectors(count)

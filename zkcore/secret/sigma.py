@@ -51,7 +51,7 @@ def _transcript(
 def prove_batchable(tag: bytes, relation: LinearRelation, witness: Sequence[int], randomness: Randomness) -> bytes:
     """ProveBatchable of the draft: 33 bytes an equation, 32 a scalar. Raises WitnessError, InstanceError, IdentityError."""
     if relation.group.sigma_prover is not None:
-        nonces = randomness.read(random_scalar_size(relation.group) * relation.scalar_count)
+        nonces = randomness.read(random_scalar_size(relation.group) * len(witness))
         return relation.group.sigma_prover(derive_session_id(tag), relation, witness, nonces)
     commitment, _, response = _transcript(derive_session_id(tag), relation, witness, randomness)
     return commitment + encode_scalars(relation.group, response)

@@ -31,7 +31,9 @@ pub fn generators() -> Generators {
 
 /// One of the files in `schemas/vectors`.
 pub fn vectors(name: &str) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas/vectors").join(name);
+    let mut above =
+        Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|directory| directory.join("schemas/vectors").join(name));
+    let path = above.find(|path| path.exists()).expect("the project's vectors");
     serde_json::from_str(&std::fs::read_to_string(path).expect("a file of vectors")).expect("JSON")
 }
 
