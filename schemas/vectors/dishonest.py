@@ -7,6 +7,7 @@ the same algorithms over whatever they are given: amounts may be negative, zero 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -66,7 +67,10 @@ def prove_sigma(session_id: bytes, relation: LinearRelation, witness: Sequence[i
 def prove_range(suite: Suite, session_id: bytes, secrets: Sequence[Secret], bits: int, randomness: Randomness) -> bytes:
     """A range proof over any integers: it proves their lowest bits, while the commitments hold the whole."""
     openings = [(_Everywhere(secret.amount), secret.blinding) for secret in secrets]
-    return range_proof.prove_range(suite, session_id, openings, bits, randomness)
+    suite.vectors(bits * len(secrets))  # computed here, they are kept
+    in_python = copy(suite)
+    in_python.twin = None  # an engine's own prover cannot be talked into anything
+    return range_proof.prove_range(in_python, session_id, openings, bits, randomness)
 
 
 def _prove(

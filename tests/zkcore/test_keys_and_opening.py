@@ -298,8 +298,9 @@ def test_a_logarithm_is_found_exactly_when_it_is_within_the_bound(amount: int, b
 
 def test_a_search_ends_after_the_steps_it_announces() -> None:
     steps: list[tuple[int, int]] = []
+    suite = engine.load("openssl")  # an engine's own table has steps of another size
     with pytest.raises(OpeningError):
-        LogarithmTable(SUITE, 16).find(SUITE.H, 33 * 5000, lambda done, most: steps.append((done, most)))
+        LogarithmTable(suite, 16).find(suite.H, 33 * 5000, lambda done, most: steps.append((done, most)))
     assert steps[0] == (0, 5001)
     assert all(done <= most for done, most in steps)
     assert [done for done, _ in steps] == list(range(0, 5001, 1024))
