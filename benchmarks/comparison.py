@@ -7,17 +7,17 @@ as the library takes them and encoded proofs: our batch and tari's take commitme
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Protocol
 
 from benchmarks import peer_programs, plot, workers
 from benchmarks.floor import floor_per_proof, nanoseconds_per_multiplication
-from benchmarks.measure import SLOW_ENGINES, Effort, Progress, Recorder, Sample
+from benchmarks.measure import SLOW_ENGINES, Effort, Progress, Recorder, Sample, one_core
 from benchmarks.peer_programs import PEERS, PeerFailed, PeerProgram
 from benchmarks.plot import Line, Style
 from benchmarks.report import Row
@@ -25,7 +25,7 @@ from benchmarks.workers import RANGE_BITS, RANGE_SESSION, EncodedRangeProof
 from parties.common.errors import InputError
 from zkcore.errors import BatchRejected
 from zkcore.secret.range_proof import prove_range
-from zkcore.verifying.batch import RangeClaim, verify
+from zkcore.verifying.batch import verify
 
 AREA = "peers"
 BATCHES = (1, 10, 100, 1000)
@@ -52,22 +52,18 @@ class Ours:
         """Take the proofs, distinct and true. Raises RuntimeError when a true one is refused or a false one accepted."""
         self.name = self.label = engine
         self._world = workers.world(engine)
-        self._single = [self._claim(str(index), *proof) for index, proof in enumerate(single)]
-        self._double = [self._claim("double", *double)]
+        self._single = workers.range_claims(self._world, single)
+        self._double = workers.range_claims(self._world, [double])
         self.sizes = {"1x64": len(single[0][1]), "2x64": len(double[1])}
         self.operations = frozenset(operations(len(single)))
         self._check()
-
-    def _claim(self, label: str, values: list[bytes], proof: bytes) -> RangeClaim:
-        decode = self._world.suite.group.decode
-        return RangeClaim(label, RANGE_SESSION, tuple(decode(value) for value in values), RANGE_BITS, proof)
 
     def _check(self) -> None:
         suite, first, last = self._world.suite, self._single[0], self._single[-1]
         verify(suite, self._single)
         verify(suite, self._double)
         try:
-            verify(suite, [*self._single[:-1], RangeClaim("false", RANGE_SESSION, first.values, RANGE_BITS, last.proof)])
+            verify(suite, [*self._single[:-1], replace(last, values=first.values)])
         except BatchRejected:
             return
         raise RuntimeError("a false proof was accepted")
@@ -140,20 +136,6 @@ def _start(programs: dict[str, Path], count: int, stack: ExitStack, progress: Pr
                 except PeerFailed as error:
                     peer_programs.leave_out(peer, str(error))
             report(done, len(PEERS))
-
-
-@contextmanager
-def one_core() -> Iterator[None]:
-    """Everything inside, programs started there included, runs on one core, where the system knows how to say so."""
-    if not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {max(before)})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
 
 
 Taken = dict[tuple[str, str], list[list[float]]]

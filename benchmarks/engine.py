@@ -1,20 +1,24 @@
-"""Area `engine`: what each proof costs to make, to check and to carry, for each engine."""
+"""Area `engine`: what each proof costs to make, to check and to carry, for each engine; on one core, but where a title says so."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from statistics import median
 
 from pydantic import BaseModel
 
 from benchmarks import scenario, workers
-from benchmarks.measure import ANY_ENGINE, Effort, Progress, Recorder, repeat
+from benchmarks.measure import ANY_ENGINE, Effort, Progress, Recorder, one_core, repeat
 from benchmarks.report import Row
 from benchmarks.scenario import World
+from benchmarks.workers import EncodedRangeProof
 from schemas.messages import DrawMessage
 from schemas.sealed import DrawMemo
 from zkcore import ledger
 from zkcore.group import Element, encode_scalar
+from zkcore.randomness import random_nonzero_scalar
 from zkcore.secret.memos import CONTENT_SIZE, seal_memo
 from zkcore.secret.opening import LogarithmTable, Opening, check_opening, fresh_opening
 from zkcore.secret.range_proof import prove_range
@@ -42,22 +46,66 @@ def measure(engines: Sequence[str], effort: Effort, progress: Progress) -> list[
     """All rows of this area."""
     most = max(effort.draws_for(name) for name in engines)
     encoded = workers.in_parallel(workers.prove_draw, most, f"proving {most} draws", progress)
-    rows = [row for name in engines for row in _measure_engine(name, encoded, effort, progress)]
+    count = max(effort.range_proofs_for(name) for name in engines)
+    ranges = workers.in_parallel(workers.prove_single_range, count, f"proving {count} range proofs", progress)
+    rows = [row for name in engines for row in _measure_engine(name, encoded, ranges, effort, progress)]
     return _sizes(encoded[0]) + rows
 
 
-def _measure_engine(name: str, encoded: list[bytes], effort: Effort, progress: Progress) -> list[Row]:
+def _measure_engine(
+    name: str, encoded: list[bytes], ranges: list[EncodedRangeProof], effort: Effort, progress: Progress
+) -> list[Row]:
     recorder, world = Recorder(AREA, name), workers.world(name)
+    claims = workers.range_claims(world, ranges[: effort.range_proofs_for(name)])
+    with one_core():
+        _measure_on_one_core(recorder, world, encoded[: effort.draws_for(name)], claims, effort, progress)
+    if world.suite.twin is not None:
+        _measure_two_threads(recorder, world, claims, effort, progress)
+    return recorder.rows
+
+
+def _measure_on_one_core(
+    recorder: Recorder, world: World, encoded: list[bytes], claims: Sequence[Claim], effort: Effort, progress: Progress
+) -> None:
+    name = recorder.engine
     world.suite.vectors(_VECTORS)
     with progress(f"{name}: preparing") as report:
         cases = [*_starting(world), *_range_proofs(world), *_operations(world), *_openings(world, effort)]
+        elements, scalars = _terms(world, effort)
         report(1, 1)
     with progress(f"{name}: single operations") as report:
         for done, case in enumerate(cases, start=1):
             recorder.each(case.name, case.title, repeat(case.action, effort), size=case.size)
             report(done, len(cases))
-    _measure_batch(recorder, world, encoded[: effort.draws_for(name)], effort, progress)
-    return recorder.rows
+    with progress(f"{name}: sums and batches of range proofs") as report:
+        sample = repeat(lambda: world.suite.group.msm(scalars, elements), effort)
+        recorder.each("msm-each", f"sum of {len(elements):,} public products, each", sample, items=len(elements))
+        report(1, 2)
+        sample = repeat(lambda: verify(world.suite, claims), effort)
+        recorder.each("range-batch-each", f"batch of {len(claims):,} range proofs 1×{_BITS}: each", sample, items=len(claims))
+        report(2, 2)
+    _measure_batch(recorder, world, encoded, effort, progress)
+
+
+def _terms(world: World, effort: Effort) -> tuple[list[Element], list[int]]:
+    """Distinct elements, and scalars of full size."""
+    group, step = world.suite.group, world.suite.H
+    elements = [world.suite.G]
+    while len(elements) < effort.terms:
+        elements.append(elements[-1] + step)
+    return elements, [random_nonzero_scalar(world.randomness, group) for _ in elements]
+
+
+def _measure_two_threads(recorder: Recorder, world: World, claims: Sequence[Claim], effort: Effort, progress: Progress) -> None:
+    """The same batch by one thread and by two, in turns, so that what else the machine does hits both alike."""
+    with progress(f"{recorder.engine}: two threads") as report:
+        rounds = 2 if effort.quick else 10
+        short, gains = replace(effort, seconds=effort.seconds / rounds), []
+        for done in range(rounds):
+            one, two = (median(repeat(partial(verify, world.suite, claims, threads), short).wall) for threads in (1, 2))
+            gains.append(one / two)
+            report(done + 1, rounds)
+    recorder.ratio("range-batch-two-threads", f"batch of {len(claims):,}: one thread's time over that of two", gains)
 
 
 def _starting(world: World) -> Iterator[Case]:
@@ -162,7 +210,7 @@ def _openings(world: World, effort: Effort) -> Iterator[Case]:
     commitment, memo = opening.commit(suite), seal_memo(world.seal.public, _memo_content(world, opening))
     yield Case("opening-memo", "open from the memo, and compare", lambda: _open_memo(world, memo, commitment))
 
-    bits = effort.logarithm_bits_for(suite.engine)
+    bits = effort.logarithm_bits_for(suite.engine, suite.twin is not None)
     bound = (1 << bits) - 1
     table = LogarithmTable.for_bound(suite, bound)
     hardest = suite.group.msm([bound], [suite.G])
@@ -234,3 +282,9 @@ def _measure_batch(recorder: Recorder, world: World, encoded: list[bytes], effor
         report(4, 4)
     recorder.memory("memory-before", f"peak memory with {count} draws decoded", before, items=count)
     recorder.memory("memory-batch", "peak memory after verifying them in one batch", peak, items=count)
+    total = max(effort.stream * count // effort.draws, count)
+    with progress(f"{suite.engine}: {total} draws, batch after batch") as report:
+        peak = workers.alone(workers.memory_of_stream, suite.engine, encoded, total)
+        report(1, 1)
+    title = f"peak memory of reading and verifying {total:,} draws, {count} at a time ({count} draws again and again)"
+    recorder.memory("memory-stream", title, peak, items=total)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
 from benchmarks.report import Row
@@ -23,8 +24,10 @@ class Effort:
     """How much to do. A figure is measured until `seconds` have passed, at least `least` and at most `most` times.
 
     draws: proofs of the large batch. documents: lives of documents in the audited log, five entries each.
-    logarithm_bits: the largest amount whose logarithm is searched, for a fast engine; a slow one searches 2**8 times fewer.
-    range_proofs: the largest batch of range proofs that is compared with the peers.
+    logarithm_bits: the largest amount whose logarithm is searched; a slow engine searches 2**8 times fewer amounts, and one
+        with a table of its own 2**8 times more.
+    range_proofs: the largest batch of range proofs, also of those that are compared with the peers.
+    terms: terms of the large sum of products. stream: draws that one process verifies, one batch after the other.
     """
 
     quick: bool
@@ -35,6 +38,8 @@ class Effort:
     documents: int
     logarithm_bits: int
     range_proofs: int
+    terms: int
+    stream: int
 
     def draws_for(self, engine: str) -> int:
         """Draws in the batch that this engine verifies."""
@@ -44,13 +49,39 @@ class Effort:
         """Documents in the log that this engine audits."""
         return max(1, self.documents // _SLOWNESS) if engine in SLOW_ENGINES else self.documents
 
-    def logarithm_bits_for(self, engine: str) -> int:
+    def range_proofs_for(self, engine: str) -> int:
+        """Range proofs in the batch that this engine verifies."""
+        return max(1, self.range_proofs // _SLOWNESS) if engine in SLOW_ENGINES else self.range_proofs
+
+    def logarithm_bits_for(self, engine: str, own_table: bool) -> int:
         """Bits of the amounts whose logarithm this engine searches."""
-        return self.logarithm_bits - 8 if engine in SLOW_ENGINES else self.logarithm_bits
+        return self.logarithm_bits + (-8 if engine in SLOW_ENGINES else 8 if own_table else 0)
 
 
-FULL = Effort(quick=False, seconds=3.0, least=3, most=200, draws=500, documents=100, logarithm_bits=32, range_proofs=1000)
-QUICK = Effort(quick=True, seconds=0.2, least=1, most=20, draws=50, documents=4, logarithm_bits=24, range_proofs=10)
+FULL = Effort(
+    quick=False,
+    seconds=3.0,
+    least=3,
+    most=200,
+    draws=500,
+    documents=100,
+    logarithm_bits=32,
+    range_proofs=1000,
+    terms=16_384,
+    stream=10_000,
+)
+QUICK = Effort(
+    quick=True,
+    seconds=0.2,
+    least=1,
+    most=20,
+    draws=50,
+    documents=4,
+    logarithm_bits=24,
+    range_proofs=10,
+    terms=64,
+    stream=100,
+)
 
 
 @dataclass(frozen=True)
@@ -71,6 +102,20 @@ def repeat(action: Callable[[], object], effort: Effort) -> Sample:
         cpu.append(time.process_time() - started_cpu)
         wall.append(time.perf_counter() - started)
     return Sample(tuple(wall), tuple(cpu))
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """Everything inside, programs started there included, runs on one core, where the system knows how to say so."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(before)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 @dataclass
@@ -96,7 +141,7 @@ class Recorder:
         self.rows.append(Row.of(self.area, self.engine, name, title, "1/s", wall, cpu=cpu, items=items))
 
     def ratio(self, name: str, title: str, values: Sequence[float]) -> None:
-        """How many times what another takes, in each round."""
+        """How many times what another takes, in each run or round."""
         self.rows.append(Row.of(self.area, self.engine, name, title, "ratio", values))
 
     def size(self, name: str, title: str, size: int) -> None:

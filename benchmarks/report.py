@@ -37,7 +37,8 @@ class Row(_Model):
     """One figure. `name` is stable within an area; `title` is for people.
 
     median, p10, p90, minimum: over `runs` runs, in `unit`, by the clock on the wall; by nearest rank, so few runs coincide.
-    unit: of a `ratio`, a run is a round of measurements, and the figure how many times the best of our engines it takes.
+    unit: of a `ratio` in the area peers, a run is a round of measurements, and the figure how many times the best of our
+        engines it takes; in other areas the title says of what to what.
     cpu: the median in the same unit by the CPU time of the process, which a busy machine disturbs less; null where no time is
         measured.
     items: how many things one run handled (draws of a batch, entries of a log); 1 for a single thing.
@@ -117,14 +118,15 @@ def show(report: Report) -> None:
     if report.quick:
         output.say("Quick figures: few runs and small batches. For figures to quote, leave out --quick.")
     columns = ["what", "median", "p10", "p90", "CPU", "unit", "runs", "bytes"]
-    figures = [row for row in report.rows if row.unit != "ratio"]
+    ratios = [row for row in report.rows if row.unit == "ratio" and row.area == "peers"]
+    figures = [row for row in report.rows if row not in ratios]
     for (area, engine), rows in groupby(figures, key=lambda row: (row.area, row.engine)):
         output.show_table(f"{area}: {engine}", columns, [_cells(row) for row in rows], right=(*columns[1:5], *columns[6:]))
-    _show_ratios([row for row in report.rows if row.unit == "ratio"])
+    _show_ratios(ratios)
 
 
 def _show_ratios(rows: Sequence[Row]) -> None:
-    """One table of all ratios: a line an operation, a column a contender, a dash where it has no such operation."""
+    """One table of the peers' ratios: a line an operation, a column a contender, a dash where it has no such operation."""
     if not rows:
         return
     engines = list(dict.fromkeys(row.engine for row in rows))

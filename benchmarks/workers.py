@@ -6,7 +6,7 @@ What passes between processes is encoded messages: the elements of an engine do 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import lru_cache
@@ -25,7 +25,7 @@ from zkcore.operations import Draw
 from zkcore.randomness import SystemRandomness
 from zkcore.secret.opening import Opening, fresh_opening
 from zkcore.secret.range_proof import prove_range
-from zkcore.verifying.batch import Claim, verify
+from zkcore.verifying.batch import Claim, RangeClaim, verify
 
 T = TypeVar("T")
 
@@ -62,10 +62,10 @@ def in_parallel(work: Callable[[str, int], T], count: int, description: str, pro
         return list(_counted(pool.map(work, [name] * count, range(count)), count, report))
 
 
-def alone(work: Callable[[str, list[bytes]], T], name: str, data: list[bytes]) -> T:
-    """work(engine, data) in a fresh process."""
+def alone(work: Callable[..., T], name: str, data: list[bytes], *further: int) -> T:
+    """work(engine, data, ...) in a fresh process."""
     with _pool(1) as pool:
-        return pool.submit(work, name, data).result()
+        return pool.submit(work, name, data, *further).result()
 
 
 def _pool(processes: int) -> ProcessPoolExecutor:
@@ -135,6 +135,15 @@ def _prove_range(here: World, count: int) -> EncodedRangeProof:
     return values, prove_range(here.suite, RANGE_SESSION, openings, RANGE_BITS, here.randomness)
 
 
+def range_claims(here: World, encoded: Sequence[EncodedRangeProof]) -> list[RangeClaim]:
+    """What the proofs of `prove_single_range` claim, commitments decoded."""
+    group = here.suite.group
+    return [
+        RangeClaim(str(index), RANGE_SESSION, tuple(group.decode(value) for value in values), RANGE_BITS, proof)
+        for index, (values, proof) in enumerate(encoded)
+    ]
+
+
 def decode_draws(here: World, encoded: list[bytes]) -> list[tuple[scenario.Document, Draw]]:
     """The draws made by `prove_draw`, in order from index 0, each with its document."""
     return [
@@ -160,6 +169,14 @@ def memory_of_batch(name: str, encoded: list[bytes]) -> tuple[int, int]:
     before = _peak_memory()
     verify(here.suite, claims_of(here, draws))
     return before, _peak_memory()
+
+
+def memory_of_stream(name: str, encoded: list[bytes], total: int) -> int:
+    """Peak resident bytes of this process when it has read and verified so many draws, each batch decoded anew."""
+    here = world(name)
+    for _ in range(0, total, len(encoded)):
+        verify(here.suite, claims_of(here, decode_draws(here, encoded)))
+    return _peak_memory()
 
 
 def _peak_memory() -> int:

@@ -51,10 +51,11 @@ ENGINE_ROWS = {
     "generators": "ms",
     **{f"{name}-{what}": "ms" for name in PROVEN for what in ("prove", "verify")},
     **dict.fromkeys(("draw-bank", "draw-owner", "draw-verify", "draw-whole", "draw-decode", "draw-batch-each"), "ms"),
-    **dict.fromkeys(("opening-memo", "logarithm-table", "logarithm-find"), "ms"),
+    **dict.fromkeys(("opening-memo", "logarithm-table", "logarithm-find", "msm-each", "range-batch-each"), "ms"),
     "draw-batch": "s",
     "memory-before": "MiB",
     "memory-batch": "MiB",
+    "memory-stream": "MiB",
 }
 ROWS = {
     ("engine", "any"): dict.fromkeys(

@@ -25,7 +25,7 @@ import pytest
 from benchmarks import cli, comparison, peer_programs, plot, workers
 from benchmarks.comparison import BATCHES, Ours, operations, ratios, take_turns
 from benchmarks.floor import floor_per_proof
-from benchmarks.measure import QUICK
+from benchmarks.measure import QUICK, one_core
 from benchmarks.peer_programs import PEERS, PeerFailed, PeerProgram, SourcesUnreachable
 from benchmarks.plot import Line
 from benchmarks.report import Report, Row, show
@@ -165,7 +165,7 @@ def test_only_slow_engines_are_nothing_to_compare() -> None:
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system does not pin processes")
 def test_everything_runs_on_one_core() -> None:
     before = os.sched_getaffinity(0)
-    with comparison.one_core():
+    with one_core():
         assert len(os.sched_getaffinity(0)) == 1
         child = subprocess.run(
             [sys.executable, "-c", "import os; print(len(os.sched_getaffinity(0)))"], capture_output=True, text=True, check=True
