@@ -344,7 +344,7 @@ def test_the_environment_requires_or_hides_it() -> None:
 
 
 def test_the_build_says_what_it_is() -> None:
-    assert module.cpu_path() in ("avx512ifma", "portable")
+    assert module.cpu_path() in ("avx512ifma", "avx2", "portable")
     assert engine.describe("native") == native.describe()
     assert all(word in native.describe() for word in (module.cpu_path(), "rustc"))
     assert module.build_info()["profile"] == "release"

@@ -2,8 +2,8 @@
 use std::time::Instant;
 
 use k256::{ProjectivePoint, Scalar};
-use tradeveil_native::arithmetic::{Point, cpu_path, decode_points, fold, msm};
-use tradeveil_native::lanes::force_portable;
+use tradeveil_native::arithmetic::{Point, decode_points, fold, msm};
+use tradeveil_native::lanes::{CpuPath, field_costs};
 use tradeveil_native::secret::{combine, products};
 
 fn best(mut action: impl FnMut()) -> f64 {
@@ -34,10 +34,11 @@ fn main() {
         })
         .collect();
     let encoded: Vec<_> = points.iter().map(|point| point.encode().unwrap()).collect();
-    for portable in [false, true] {
-        force_portable(portable);
-        println!("{}", cpu_path());
-        for size in [2, 8, 16, 32, 64, 128, 146, 256, 1024, 4096, 16_384] {
+    for path in CpuPath::available() {
+        path.limit();
+        let [multiplication, squaring, root] = field_costs();
+        println!("{}: multiplication {multiplication:.1} ns, squaring {squaring:.1} ns, root {root:.0} ns", path.name());
+        for size in [2, 8, 16, 17, 24, 32, 48, 64, 128, 146, 256, 1024, 4096, 16_384] {
             let time = best(|| {
                 msm(&scalars[..size], &points[..size]);
             });

@@ -1,23 +1,23 @@
-//! Public arithmetic against k256, on both paths: for honest input, and for what an adversary would send.
+//! Public arithmetic against k256, on all paths that the processor has: for honest input, and for what an adversary would send.
 //!
-//! A failure would be: a sum or a decoded point that differs from k256's, on any input, on the portable or the vector path.
+//! A failure would be: a sum or a decoded point that differs from k256's, on any input, on any path.
 
 use k256::elliptic_curve::PrimeField;
 use k256::elliptic_curve::ops::Reduce;
 use k256::{ProjectivePoint, Scalar, U256};
 use proptest::prelude::*;
 use tradeveil_native::arithmetic::{Point, decode_points, fold, msm, msm_threaded};
-use tradeveil_native::lanes::{cpu_path, force_portable};
+use tradeveil_native::lanes::CpuPath;
 use tradeveil_native::secret;
 
-/// Runs a check on the vector path and on the portable one. Tests run side by side and this switch is global, but both paths
-/// must give one result, so that a switch in the middle of another test changes nothing that it checks.
-fn on_both_paths(check: impl Fn()) {
-    check();
-    force_portable(true);
-    assert_eq!(cpu_path(), "portable");
-    check();
-    force_portable(false);
+/// Runs a check on every path that this processor has. Tests run side by side and this switch is global, but all paths must give
+/// one result, so that a switch in the middle of another test changes nothing that it checks.
+fn on_all_paths(check: impl Fn()) {
+    for path in CpuPath::available() {
+        path.limit();
+        check();
+    }
+    CpuPath::available()[0].limit();
 }
 
 fn scalar(seed: u64) -> Scalar {
@@ -44,7 +44,7 @@ fn expected(scalars: &[Scalar], points: &[ProjectivePoint]) -> Point {
 fn check(scalars: &[Scalar], projective: &[ProjectivePoint]) {
     let affine = Point::from_projectives(projective);
     let wanted = expected(scalars, projective);
-    on_both_paths(|| {
+    on_all_paths(|| {
         assert_eq!(msm(scalars, &affine), wanted);
         assert_eq!(msm_threaded(scalars, &affine, 2), wanted);
     });
@@ -112,7 +112,7 @@ fn decoding() {
     for count in [0, 1, 7, 8, 33, 100] {
         let wanted = Point::from_projectives(&points(count));
         let encoded: Vec<_> = wanted.iter().map(|point| point.encode().unwrap()).collect();
-        on_both_paths(|| assert_eq!(decode_points(&encoded).unwrap(), wanted));
+        on_all_paths(|| assert_eq!(decode_points(&encoded).unwrap(), wanted));
     }
 }
 
@@ -139,7 +139,7 @@ fn what_is_not_decoded() {
         for position in [0, 3, 8, 40] {
             let mut list = vec![good; 41];
             list[position] = data;
-            on_both_paths(|| {
+            on_all_paths(|| {
                 let (index, error) = decode_points(&list).unwrap_err();
                 assert_eq!((index, error.code.as_str()), (position, "point"));
             });
@@ -159,7 +159,7 @@ fn both_roots() {
     let mut other = good;
     other[0] ^= 1;
     let negated = Point::from_projective(&-ProjectivePoint::GENERATOR);
-    on_both_paths(|| assert_eq!(decode_points(&[good, other]).unwrap(), [Point::GENERATOR, negated]));
+    on_all_paths(|| assert_eq!(decode_points(&[good, other]).unwrap(), [Point::GENERATOR, negated]));
 }
 
 proptest! {
@@ -194,7 +194,7 @@ fn secret_sums() {
         let affine = Point::from_projectives(&projective);
         for scalars in adversarial_scalars(count) {
             let each: Vec<_> = projective.iter().zip(&scalars).map(|(point, scalar)| point * scalar).collect();
-            on_both_paths(|| {
+            on_all_paths(|| {
                 assert_eq!(secret::products(&scalars, &affine), each);
                 assert_eq!(secret::combine(&scalars, &affine), each.iter().sum::<ProjectivePoint>());
                 let rows: Vec<_> = scalars.chunks(3).zip(affine.chunks(3)).map(|(s, p)| s.iter().zip(p).collect()).collect();
@@ -215,7 +215,7 @@ fn folding() {
             let length = count / parts;
             let sum = |i: usize| (0..parts).map(|k| projective[k * length + i] * weights[k]).sum::<ProjectivePoint>();
             let wanted: Vec<_> = (0..length).map(|i| Point::from_projective(&sum(i))).collect();
-            on_both_paths(|| assert_eq!(fold(&affine, &weights), wanted));
+            on_all_paths(|| assert_eq!(fold(&affine, &weights), wanted));
         }
     }
 }
@@ -226,6 +226,6 @@ fn folding_equal_points() {
     let affine = vec![Point::GENERATOR; 16];
     for weights in adversarial_scalars(4) {
         let wanted = Point::from_projective(&(ProjectivePoint::GENERATOR * weights.iter().sum::<Scalar>()));
-        on_both_paths(|| assert_eq!(fold(&affine, &weights), vec![wanted; 4]));
+        on_all_paths(|| assert_eq!(fold(&affine, &weights), vec![wanted; 4]));
     }
 }

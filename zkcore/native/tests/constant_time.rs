@@ -15,7 +15,7 @@ use std::time::Instant;
 use common::generators;
 use tradeveil_native::arithmetic::Point;
 use tradeveil_native::generators::Generators;
-use tradeveil_native::lanes::{cpu_path, force_portable};
+use tradeveil_native::lanes::CpuPath;
 use tradeveil_native::relations::LinearRelation;
 use tradeveil_native::scalars::Scalar;
 use tradeveil_native::secret::{combine, opening, products, range_proof, sigma};
@@ -111,7 +111,7 @@ impl Leaks {
                 }
             }
             let t = statistic(&times);
-            println!("{name}, {}, {} measurements: |t| = {t:.1}", cpu_path(), times.len());
+            println!("{name}, {}, {} measurements: |t| = {t:.1}", CpuPath::current().name(), times.len());
             if t < BOUND {
                 return;
             }
@@ -175,10 +175,9 @@ fn leaking() -> Vec<&'static str> {
 #[test]
 fn nothing_leaks_but_what_was_made_to() {
     let expected: &[&str] = if cfg!(feature = "leaky") { &["openings"] } else { &[] };
-    assert_eq!(leaking(), expected);
-    if cpu_path() != "portable" {
-        force_portable(true);
-        assert_eq!(leaking(), expected);
+    for path in CpuPath::available() {
+        path.limit();
+        assert_eq!(leaking(), expected, "{path:?}");
     }
 }
 

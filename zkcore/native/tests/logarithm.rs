@@ -1,9 +1,9 @@
-//! Bounded logarithms on both paths. A failure would be: another amount than the one multiplied out, an amount outside the bound
+//! Bounded logarithms on all paths. A failure would be: another amount than the one multiplied out, an amount outside the bound
 //! that is found or searched for without end, a damaged table that is taken.
 
 use k256::{ProjectivePoint, Scalar};
 use tradeveil_native::Code;
-use tradeveil_native::lanes::force_portable;
+use tradeveil_native::lanes::CpuPath;
 use tradeveil_native::secret::logarithm::{Search, Table};
 
 fn find(table: &Table, amount: u64, bound: u64) -> Result<u64, Code> {
@@ -13,8 +13,8 @@ fn find(table: &Table, amount: u64, bound: u64) -> Result<u64, Code> {
 
 #[test]
 fn every_small_amount() {
-    for portable in [false, true] {
-        force_portable(portable);
+    for path in CpuPath::available() {
+        path.limit();
         let table = Table::new(4).unwrap();
         for amount in 0..3000 {
             assert_eq!(find(&table, amount, 3000), Ok(amount));
@@ -27,7 +27,7 @@ fn every_small_amount() {
             assert_eq!(find(&table, bound + 1, bound), Err(Code::Opening));
         }
     }
-    force_portable(false);
+    CpuPath::available()[0].limit();
 }
 
 #[test]

@@ -8,14 +8,10 @@ pub mod point;
 pub use fold::fold;
 pub use point::{Point, decode_points};
 
-use crate::lanes;
-pub use crate::lanes::cpu_path;
 use crate::lanes::straus::sum_all;
+use crate::lanes::{Kernel, Lanes, dispatch};
 
 use k256::Scalar;
-
-/// Up to so many terms a lane, adding multiples from tables is faster than sorting into buckets (measured).
-const STRAUS_MOST: usize = 12;
 
 /// Σ scalars[i]·points[i] over public data, variable-time. Equal, inverse and identity points and any scalars are allowed.
 ///
@@ -31,9 +27,15 @@ pub fn msm(scalars: &[Scalar], points: &[Point]) -> Point {
 /// When the lengths differ.
 pub fn msm_threaded(scalars: &[Scalar], points: &[Point], threads: usize) -> Point {
     assert_eq!(scalars.len(), points.len(), "as many scalars as points");
-    if points.len() <= STRAUS_MOST * lanes::width() {
-        sum_all(scalars, points)
-    } else {
-        pippenger::msm(scalars, points, threads)
+    if points.len() <= dispatch(TablesMost) { sum_all(scalars, points) } else { pippenger::msm(scalars, points, threads) }
+}
+
+struct TablesMost;
+
+impl Kernel for TablesMost {
+    type Output = usize;
+
+    fn run<L: Lanes>(self, _lanes: L) -> usize {
+        L::TABLES_MOST
     }
 }

@@ -201,7 +201,7 @@ pub fn msm(py: Python<'_>, factors: &[u8], bases: &Bound<'_, PyAny>, threads: us
     Ok(sum.into())
 }
 
-/// What a computation does that ends in a panic: raises EngineError. For the self-test.
+/// What a computation does that ends in a panic: raises EngineError. For tests.
 #[pyfunction]
 pub fn panic(py: Python<'_>) -> PyResult<()> {
     // Unlike `panic!` this prints nothing.

@@ -38,8 +38,8 @@ impl LogarithmTable {
         self.0.bits()
     }
 
-    /// The a in [0, bound] with a·G = point. Raises OpeningError when there is none. `progress` is called with the giant steps
-    /// done and to be done at most; what it raises ends the search.
+    /// The a in [0, bound] with a·G = point. Raises OpeningError when there is none. `progress` is called, from the first step on, with
+    /// the giant steps done and to be done at most; what it raises ends the search.
     fn find(
         &self,
         py: Python<'_>,
@@ -50,6 +50,9 @@ impl LogarithmTable {
         let point = *point.get().projective();
         let mut search = compute(py, || Ok(Search::new(&self.0, point, bound)))?;
         loop {
+            if let Some(progress) = &progress {
+                progress.call1(search.progress())?;
+            }
             let found = compute(py, || {
                 for _ in 0..STEPS {
                     if let Some(amount) = search.step()? {
@@ -62,9 +65,6 @@ impl LogarithmTable {
                 return Ok(amount);
             }
             py.check_signals()?;
-            if let Some(progress) = &progress {
-                progress.call1(search.progress())?;
-            }
         }
     }
 }

@@ -18,7 +18,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::PROTOCOL_VERSION;
-use crate::arithmetic;
+use crate::lanes::CpuPath;
 
 /// The version of this module's functions as `zkcore/engines/native.py` calls them.
 const INTERFACE_VERSION: u32 = 1;
@@ -37,10 +37,10 @@ fn build_info(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     Ok(info)
 }
 
-/// The path that arithmetic takes on this processor: `avx512ifma` or `portable`.
+/// The path that arithmetic takes on this processor: `avx512ifma`, `avx2` or `portable`.
 #[pyfunction]
 fn cpu_path() -> &'static str {
-    arithmetic::cpu_path()
+    CpuPath::current().name()
 }
 
 /// Nanoseconds a field `multiplication`, `squaring` and `square_root` take here, an element: for benchmarks.

@@ -1,7 +1,7 @@
 //! Eight elements at a time, one a 64-bit lane, with the 52-bit multiply-add of AVX-512 IFMA.
 //!
 //! A multiply-add looks at the low 52 bits of its factors alone. That is why elements are kept reduced, and why the carries of a
-//! product's upper half need no masks. The one module, besides the Python binding, that contains `unsafe`.
+//! product's upper half need no masks. Only this module, its sibling for AVX2 and the Python binding contain `unsafe`.
 #![allow(unsafe_code)]
 
 use core::arch::x86_64::*;
@@ -194,6 +194,7 @@ fn store(x: Field8, y: Field8, points: &mut [Point], indices: &[u32]) {
 // functions called need; they touch no memory but what their references give them.
 impl Lanes for Avx512 {
     const WIDTH: usize = 8;
+    const TABLES_MOST: usize = 96;
     type Field = Field8;
 
     fn run<K: Kernel>(self, kernel: K) -> K::Output {

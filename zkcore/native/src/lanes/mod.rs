@@ -1,24 +1,28 @@
 //! Field and curve arithmetic on several elements side by side, in time that does not depend on their values.
 //!
-//! A [`Lanes`] is a set of instructions: [`Portable`] works on one element at a time with 128-bit products, `Avx512` on eight
-//! with the 52-bit multiply-add of AVX-512 IFMA. Algorithms are written once, generically, as a [`Kernel`], and [`dispatch`]
-//! runs them on the best that the processor has.
+//! A [`Lanes`] is a set of instructions: [`Portable`] works on one element at a time with 128-bit products, `Avx2` on four with
+//! 32-bit products, `Avx512` on eight with the 52-bit multiply-add of AVX-512 IFMA. Algorithms are written once, generically, as
+//! a [`Kernel`], and [`dispatch`] runs them on the best that the processor has.
 //!
-//! An element of GF(p), p = 2^256 − 2^32 − 977, is five limbs of 52 bits, least significant first. *Reduced* means: limbs 0 to
+//! Outside of vectors, an element of GF(p), p = 2^256 − 2^32 − 977, is five limbs of 52 bits, least significant first. *Reduced* means: limbs 0 to
 //! 3 below 2^52, limb 4 at most 2^48 + 2^9, so that the value is below 2p and stands for zero only as 0 or as p. *Loose* means:
-//! limbs below 2^53. Every operation returns reduced elements; those that take loose ones say so.
+//! limbs below 2^53. Vectors of AVX2 have limbs of their own, and say what these words mean there. Every operation returns reduced elements; those that take loose ones say so.
 
 // Limb i of one number goes with limb i of others: that is read best as an index.
 #![allow(clippy::needless_range_loop)]
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 pub mod curve;
 mod portable;
 pub mod straus;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+#[cfg(target_arch = "x86_64")]
+pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub use avx512::Avx512;
 pub use portable::Portable;
@@ -50,8 +54,10 @@ pub type Mask = u8;
 
 /// Arithmetic on `WIDTH` field elements at once. See the module for *reduced* and *loose*.
 pub trait Lanes: Copy + Send + Sync + 'static {
-    /// How many elements a `Field` holds: 1 or 8.
+    /// How many elements a `Field` holds: 1, 4 or 8.
     const WIDTH: usize;
+    /// Up to so many terms, a sum of products is faster from tables of multiples than by sorting into buckets (measured).
+    const TABLES_MOST: usize;
     /// `WIDTH` field elements.
     type Field: Copy + Send + Sync;
 
@@ -99,41 +105,71 @@ pub trait Kernel {
     fn run<L: Lanes>(self, lanes: L) -> Self::Output;
 }
 
-static PORTABLE_ONLY: AtomicBool = AtomicBool::new(false);
-
-/// Use the portable path even where the processor could do better (`true`), or the best again. For tests and comparisons.
-pub fn force_portable(portable: bool) {
-    PORTABLE_ONLY.store(portable, Ordering::Relaxed);
+/// A path that arithmetic can take, by the instructions it needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CpuPath {
+    /// AVX-512 with IFMA: eight elements at a time.
+    Avx512Ifma,
+    /// AVX2: four at a time.
+    Avx2,
+    /// Every processor's: one at a time.
+    Portable,
 }
+
+impl CpuPath {
+    /// All paths, best first.
+    const ALL: [Self; 3] = [Self::Avx512Ifma, Self::Avx2, Self::Portable];
+
+    /// Those that this processor has, best first; the last is `Portable`.
+    pub fn available() -> Vec<Self> {
+        Self::ALL.into_iter().filter(|path| path.is_present()).collect()
+    }
+
+    /// The one that [`dispatch`] takes.
+    pub fn current() -> Self {
+        let allowed = &Self::ALL[FIRST_ALLOWED.load(Ordering::Relaxed)..];
+        allowed.iter().copied().find(|path| path.is_present()).unwrap_or(Self::Portable)
+    }
+
+    /// Take no better path than this one from now on, in the whole process: for tests and comparisons.
+    pub fn limit(self) {
+        FIRST_ALLOWED.store(self as usize, Ordering::Relaxed);
+    }
+
+    /// `avx512ifma`, `avx2` or `portable`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Avx512Ifma => "avx512ifma",
+            Self::Avx2 => "avx2",
+            Self::Portable => "portable",
+        }
+    }
+
+    fn is_present(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Ifma => Avx512::detect().is_some(),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => Avx2::detect().is_some(),
+            Self::Portable => true,
+            #[cfg(not(target_arch = "x86_64"))]
+            _ => false,
+        }
+    }
+}
+
+/// The index in [`CpuPath::ALL`] from which on paths are taken.
+static FIRST_ALLOWED: AtomicUsize = AtomicUsize::new(0);
 
 /// Run a kernel on the best lanes that this processor has.
 pub fn dispatch<K: Kernel>(kernel: K) -> K::Output {
     #[cfg(target_arch = "x86_64")]
-    if let (false, Some(lanes)) = (PORTABLE_ONLY.load(Ordering::Relaxed), Avx512::detect()) {
-        return lanes.run(kernel);
+    match (CpuPath::current(), Avx512::detect(), Avx2::detect()) {
+        (CpuPath::Avx512Ifma, Some(lanes), _) => return lanes.run(kernel),
+        (CpuPath::Avx2, _, Some(lanes)) => return lanes.run(kernel),
+        _ => {}
     }
     Portable.run(kernel)
-}
-
-/// The name of the path that [`dispatch`] takes: `avx512ifma` or `portable`.
-pub fn cpu_path() -> &'static str {
-    #[cfg(target_arch = "x86_64")]
-    if !PORTABLE_ONLY.load(Ordering::Relaxed) && Avx512::detect().is_some() {
-        return "avx512ifma";
-    }
-    "portable"
-}
-
-/// How many elements the path that [`dispatch`] takes works on at once.
-pub fn width() -> usize {
-    struct Width;
-    impl Kernel for Width {
-        type Output = usize;
-        fn run<L: Lanes>(self, _lanes: L) -> usize {
-            L::WIDTH
-        }
-    }
-    dispatch(Width)
 }
 
 /// Nanoseconds a multiplication, a squaring and a square root take on this machine, each element of a full vector counted: the

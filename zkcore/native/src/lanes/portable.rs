@@ -57,6 +57,7 @@ fn keep(mask: Mask) -> u64 {
 
 impl Lanes for Portable {
     const WIDTH: usize = 1;
+    const TABLES_MOST: usize = 12;
     type Field = Limbs;
 
     #[inline(always)]
