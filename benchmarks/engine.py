@@ -1,4 +1,4 @@
-"""Area `engine`: what each proof costs to make, to check and to carry, for each engine; on one core, but where a title says so."""
+"""Area `engine`: what each proof costs to make, to check and to carry, for each engine; on one core, unless it says other."""
 
 from __future__ import annotations
 

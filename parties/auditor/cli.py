@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -25,7 +26,10 @@ _FAILURES_SHOWN = 10
 _DIGEST_SIZE = 32
 
 EngineOption = Annotated[
-    str | None, typer.Option("--engine", help="openssl, or reference: pure Python, no code shared with openssl. 运算引擎")
+    str | None,
+    typer.Option(
+        "--engine", help="native, openssl, or reference: pure Python, curve code of its own. 运算引擎"
+    ),
 ]
 GenesisOption = Annotated[
     str | None, typer.Option("--genesis", help="Digest (hex) of the first entry that the log must have. 创世条目摘要")
@@ -70,7 +74,13 @@ def replay_file(path: Path, engine_name: str | None, genesis: str | None, *, qui
     try:
         with path.open("rb") as file, output.progress("auditing 复核", hidden=quiet) as progress:
             total = count_lines(file)
-            return replay(suite, read_lines(file), expected_genesis=expected, progress=lambda done: progress(done, total))
+            return replay(
+                suite,
+                read_lines(file),
+                expected_genesis=expected,
+                threads=os.cpu_count() or 1,
+                progress=lambda done: progress(done, total),
+            )
     except OSError as error:
         raise InputError(
             "not-readable", f"{path} cannot be read: {error.strerror}", f"无法读取 {path}：{error.strerror}"

@@ -26,7 +26,7 @@ KeepOption = Annotated[
     Path | None,
     typer.Option("--keep", help="Keep homes, papers, database, logs in this new or empty directory. 保留全部文件"),
 ]
-EngineOption = Annotated[str | None, typer.Option("--engine", help="openssl or reference (slow). 运算引擎")]
+EngineOption = Annotated[str | None, typer.Option("--engine", help="native, openssl or reference (slow). 运算引擎")]
 
 
 @command
