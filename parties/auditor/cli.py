@@ -27,9 +27,7 @@ _DIGEST_SIZE = 32
 
 EngineOption = Annotated[
     str | None,
-    typer.Option(
-        "--engine", help="native, openssl, or reference: pure Python, curve code of its own. 运算引擎"
-    ),
+    typer.Option("--engine", help="native, openssl, or reference: pure Python, curve code of its own. 运算引擎"),
 ]
 GenesisOption = Annotated[
     str | None, typer.Option("--genesis", help="Digest (hex) of the first entry that the log must have. 创世条目摘要")
