@@ -53,7 +53,7 @@ class Effort:
         """Range proofs in the batch that this engine verifies."""
         return max(1, self.range_proofs // _SLOWNESS) if engine in SLOW_ENGINES else self.range_proofs
 
-    def logarithm_bits_for(self, engine: str, own_table: bool) -> int:
+    def logarithm_bits_for(self, engine: str, own_table: bool = False) -> int:
         """Bits of the amounts whose logarithm this engine searches."""
         return self.logarithm_bits + (-8 if engine in SLOW_ENGINES else 8 if own_table else 0)
 
