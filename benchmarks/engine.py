@@ -29,6 +29,7 @@ AREA = "engine"
 _BITS = 64
 _VECTORS = 128  # of a range proof over two values, the largest that an operation has
 _SESSION = bytes(range(32))
+_OWN_TABLE = 1 << 22  # entries of an engine's own table, as a regulator keeps it
 _AMOUNT = scenario.LIMIT * 6 // 10
 
 
@@ -212,9 +213,14 @@ def _openings(world: World, effort: Effort) -> Iterator[Case]:
 
     bits = effort.logarithm_bits_for(suite.engine, suite.twin is not None)
     bound = (1 << bits) - 1
-    table = LogarithmTable.for_bound(suite, bound)
+    own = suite.twin is not None
+
+    def make_table() -> LogarithmTable:
+        return LogarithmTable(suite, _OWN_TABLE) if own else LogarithmTable.for_bound(suite, bound)
+
+    table = make_table()
     hardest = suite.group.msm([bound], [suite.G])
-    yield Case("logarithm-table", f"table for amounts below 2^{bits}", lambda: LogarithmTable.for_bound(suite, bound))
+    yield Case("logarithm-table", f"table for amounts below 2^{bits}", make_table)
     yield Case("logarithm-find", f"open the hardest amount below 2^{bits} by logarithm", lambda: table.find(hardest, bound))
 
 
