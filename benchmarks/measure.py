@@ -19,6 +19,11 @@ SLOW_ENGINES = frozenset({"reference"})
 _SLOWNESS = 25
 
 
+def _share(count: int, engine: str) -> int:
+    """How many of so many things this engine is given: a slow one few, and never none."""
+    return max(1, count // _SLOWNESS) if engine in SLOW_ENGINES else count
+
+
 @dataclass(frozen=True)
 class Effort:
     """How much to do. A figure is measured until `seconds` have passed, at least `least` and at most `most` times.
@@ -43,15 +48,15 @@ class Effort:
 
     def draws_for(self, engine: str) -> int:
         """Draws in the batch that this engine verifies."""
-        return max(1, self.draws // _SLOWNESS) if engine in SLOW_ENGINES else self.draws
+        return _share(self.draws, engine)
 
     def documents_for(self, engine: str) -> int:
         """Documents in the log that this engine audits."""
-        return max(1, self.documents // _SLOWNESS) if engine in SLOW_ENGINES else self.documents
+        return _share(self.documents, engine)
 
     def range_proofs_for(self, engine: str) -> int:
         """Range proofs in the batch that this engine verifies."""
-        return max(1, self.range_proofs // _SLOWNESS) if engine in SLOW_ENGINES else self.range_proofs
+        return _share(self.range_proofs, engine)
 
     def logarithm_bits_for(self, engine: str, own_table: bool = False) -> int:
         """Bits of the amounts whose logarithm this engine searches."""

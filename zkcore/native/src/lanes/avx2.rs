@@ -138,22 +138,17 @@ fn reduce_wide(mut c: [V; 2 * LIMBS - 1]) -> Field4 {
     carry(out)
 }
 
-/// Column K of a product: Σ a[i]·b[K − i]. One after the other, columns need few registers at a time. Two sums each: loops as
-/// short as these are unrolled, which is worth a half of the time.
+/// Column K of a product: Σ a[i]·b[K − i]. One after the other, columns need few registers at a time. The range excludes its end
+/// because one that includes it is not unrolled, which takes half as long again.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn column<const K: usize>(a: &[V; LIMBS], b: &[V; LIMBS]) -> V {
     let first = K.saturating_sub(LIMBS - 1);
-    let (middle, end) = (K / 2 + 1, K - first + 1);
     let mut sum = _mm256_mul_epu32(a[first], b[K - first]);
-    for i in first + 1..middle {
+    for i in first + 1..K - first + 1 {
         sum = _mm256_add_epi64(sum, _mm256_mul_epu32(a[i], b[K - i]));
     }
-    let mut rest = _mm256_setzero_si256();
-    for i in middle..end {
-        rest = _mm256_add_epi64(rest, _mm256_mul_epu32(a[i], b[K - i]));
-    }
-    _mm256_add_epi64(sum, rest)
+    sum
 }
 
 /// Column K of a square, given a and 2a.

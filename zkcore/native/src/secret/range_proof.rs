@@ -277,7 +277,7 @@ impl Evaluation {
 /// Folded generators are kept as points with pending weights until each stands for so many points, and then computed.
 ///
 /// A round costs two multi-scalar multiplications of as many points as the pending form has. Computing by four costs about as
-/// much as one of them, and then they are four times shorter (measured: 2 would be slower, and 8).
+/// much as one of them, and then they are four times shorter (measured against 8, which is a little slower).
 const FOLD_AT: usize = 4;
 /// Fewer points than this are not computed: a sum of so few points and their weights costs little more than one of fewer.
 const WORTHWHILE: usize = 4;
