@@ -39,8 +39,7 @@ timings: ## Look long for secrets in the native engine's times (some minutes; be
 
 test-native: ## The checks of the native engine's crate: format, clippy, tests, and that a leak is seen where one was made
 	cd $(NATIVE) && "$(CARGO_PATH)" fmt --check
-	cd $(NATIVE) && "$(CARGO_PATH)" clippy --quiet --locked --all-targets -- -D warnings
-	cd $(NATIVE) && "$(CARGO_PATH)" clippy --quiet --locked --features python -- -D warnings
+	cd $(NATIVE) && "$(CARGO_PATH)" clippy --quiet --locked --all-targets --features python -- -D warnings
 	cd $(NATIVE) && "$(CARGO_PATH)" test --quiet --locked --profile checked
 	cd $(NATIVE) && "$(CARGO_PATH)" test --quiet --locked --profile checked --features leaky --test constant_time
 

@@ -83,7 +83,9 @@ fn reduce_wide(mut c: [V; 10]) -> Field8 {
     Field8(carry([c[0], c[1], c[2], c[3], c[4]]))
 }
 
-#[inline]
+// Products are long: having them everywhere takes a minute to compile, which builds for tests are spared.
+#[cfg_attr(debug_assertions, inline(never))]
+#[cfg_attr(not(debug_assertions), inline)]
 #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
 fn mul(a: Field8, b: Field8) -> Field8 {
     let mut c = [_mm512_setzero_si512(); 10];
@@ -96,7 +98,8 @@ fn mul(a: Field8, b: Field8) -> Field8 {
     reduce_wide(c)
 }
 
-#[inline]
+#[cfg_attr(debug_assertions, inline(never))]
+#[cfg_attr(not(debug_assertions), inline)]
 #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
 fn square(a: Field8) -> Field8 {
     let mut c = [_mm512_setzero_si512(); 10];

@@ -70,7 +70,9 @@ impl Lanes for Portable {
         limbs
     }
 
-    #[inline(always)]
+    // Products are long: having them everywhere takes a minute to compile, which builds for tests are spared.
+    #[cfg_attr(debug_assertions, inline(never))]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn mul(self, a: Limbs, b: Limbs) -> Limbs {
         reduce_wide([
             wide(a[0], b[0]),
@@ -85,7 +87,8 @@ impl Lanes for Portable {
         ])
     }
 
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline(never))]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn square(self, a: Limbs) -> Limbs {
         let (twice_0, twice_1, twice_2, twice_3) = (2 * a[0], 2 * a[1], 2 * a[2], 2 * a[3]);
         reduce_wide([
