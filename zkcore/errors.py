@@ -83,6 +83,12 @@ class RangeRejected(ZkError):
     code = "range"
 
 
+class EvaluationRejected(ZkError):
+    """An oblivious evaluation was not made with the key that its evaluator has published."""
+
+    code = "evaluation"
+
+
 class BatchRejected(ZkError):
     """At least one claim of a batch is false. `failures` names each with the error it would raise alone."""
 
