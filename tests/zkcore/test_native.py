@@ -310,6 +310,7 @@ def test_a_stale_build_is_an_error_and_not_passed_over(changed: dict[str, int], 
     build = {**module.build_info(), **changed}
     monkeypatch.setattr(module, "build_info", lambda: build)
     monkeypatch.setattr(engine, "_suites", {})
+    monkeypatch.delenv(engine.ENVIRONMENT_VARIABLE, raising=False)
     for name in (None, "native"):
         with pytest.raises(EngineError, match=r"stale.*make native"):
             engine.load(name)
