@@ -47,7 +47,7 @@ fuzz: ## Every fuzz target of the native engine, SECONDS=10 each (needs nightly 
 	@tools/fuzz-native $(FUZZ_SECONDS)
 
 miri: ## The native engine's portable path under Miri (needs nightly Rust with Miri)
-	cd $(NATIVE) && cargo +nightly miri test --locked --lib
+	cd $(NATIVE) && MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --locked --lib
 
 lint: setup-dev ## The checks that run no test
 	$(BIN)/ruff check .

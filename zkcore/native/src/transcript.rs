@@ -254,7 +254,9 @@ mod tests {
     #[test]
     fn pieces_make_the_same_stream() {
         let data: Vec<u8> = (0..1000).map(|i| (i * 7 + i / 256) as u8).collect();
-        for size in [1, 3, 7, 8, 9, 32, 33, 167, 168, 169, 335, 1000] {
+        let sizes: &[usize] = &[1, 3, 7, 8, 9, 32, 33, 167, 168, 169, 335, 1000];
+        // Every piece is a permutation, of which Miri makes a few a second.
+        for &size in if cfg!(miri) { &sizes[7..] } else { sizes } {
             let (mut whole, mut pieces) = (DuplexSponge::new(&session()), DuplexSponge::new(&session()));
             whole.absorb(&data);
             let expected: [u8; 500] = whole.squeeze();
