@@ -90,6 +90,35 @@ def begin(
 
 
 @app.command()
+def migrate(directory: Directory) -> None:
+    """Move the database's tables to the version of this program, while services of the version before go on.
+
+    Back the database up first. Afterwards restart the services one by one. Tables that are of this version already are left.
+    """
+    os.umask(_PRIVATE_UMASK)
+    try:
+        before, after = _migrate(load_settings(directory))
+    except (SettingsError, ZkError, OSError) as error:
+        _fail(str(error))
+    except SQLAlchemyError as error:
+        _fail_database(error)
+    typer.echo(f"The tables are of version {after}" + (" already." if before == after else f" now; they were of {before}."))
+
+
+def _migrate(settings: Settings) -> tuple[int, int]:
+    """The versions before and after. Raises SettingsError without a log."""
+    storage = open_storage(settings.database, engine.load().group, workers=1)
+    try:
+        if not storage.holds_log():
+            raise SettingsError("the database holds no log; begin one with: tradeveil serve init")
+        before = storage.version()
+        storage.migrate()
+        return before, storage.version()
+    finally:
+        storage.close()
+
+
+@app.command()
 def run(
     directory: Directory,
     host: Annotated[str, typer.Option(help="Loopback unless told; put TLS in front of anything else.")] = "127.0.0.1",

@@ -13,10 +13,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
-from sqlalchemy import Connection, Engine, Table, create_engine, delete, event, insert, inspect, select, tuple_, update
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    Table,
+    create_engine,
+    delete,
+    event,
+    insert,
+    inspect,
+    make_url,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from service.idempotency import Answer, RequestKey, replay
+from service.migrations import migrate, version_of
 from service.tables import (
     ANSWERS,
     CONSENTS,
@@ -24,7 +39,6 @@ from service.tables import (
     DRAWS,
     ENTRIES,
     LOG,
-    METADATA,
     NONCES,
     document_of_row,
     draw_of_row,
@@ -165,13 +179,23 @@ class Storage:
     def begin_log(self, genesis: bytes, time: int) -> None:
         """Make the tables and the first entry."""
         with self._writing("begin_log") as connection:
-            METADATA.create_all(connection)
+            migrate(connection)
             connection.execute(insert(ENTRIES).values(position=0, document=None, data=genesis))
             connection.execute(insert(LOG).values(id=1, size=1, time=time))
 
     def holds_log(self) -> bool:
         """Whether a log was begun here."""
         return inspect(self._engine).has_table(LOG.name)
+
+    def version(self) -> int:
+        """The version of the tables; 0 where there are none."""
+        with self._reading("version") as connection:
+            return version_of(connection)
+
+    def migrate(self) -> None:
+        """Move the tables to the version of this code, all or nothing, while services of the version before go on."""
+        with self._writing("migrate") as connection:
+            migrate(connection)
 
     def remember_nonce(self, nonce: bytes, now: int, life: int) -> None:
         """Keep a nonce for `life` seconds at least. Raises NonceSeen when it is kept already."""
@@ -229,12 +253,19 @@ def _add(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> No
 # --- opening --------------------------------------------------------------------------------------------------------------
 
 
+def database_address(url: str) -> URL:
+    """The address as SQLAlchemy takes it; `postgresql://` gets the driver that is installed."""
+    address = make_url(url)
+    return address.set(drivername="postgresql+psycopg") if address.drivername == "postgresql" else address
+
+
 def open_storage(url: str, group: Group, workers: int) -> Storage:
-    """The database at this URL, with a connection for each worker."""
+    """The database at this URL (`sqlite:///…` or `postgresql://…`), with a connection for each worker."""
     options: dict[str, Any] = {"pool_size": workers, "max_overflow": 0, "pool_timeout": 10, "hide_parameters": True}
-    if not url.startswith("sqlite"):
+    address = database_address(url)
+    if address.get_backend_name() != "sqlite":
         options |= {"isolation_level": "READ COMMITTED", "pool_pre_ping": True}
-    engine = create_engine(url, **options)
+    engine = create_engine(address, **options)
     event.listen(engine, "before_cursor_execute", _name_statement, retval=True)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)

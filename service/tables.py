@@ -28,6 +28,7 @@ from zkcore.group import ELEMENT_SIZE, Group
 from zkcore.ledger import MAXIMUM_DRAWS, DocumentState, DrawState
 
 METADATA = MetaData()
+"""The newest version of the tables. Every change here is a version in service.migrations, too; a test compares them."""
 
 
 def _octets(name: str, size: int, *arguments: Any, **options: Any) -> Column[bytes]:

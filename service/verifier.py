@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from schemas.entries import Genesis, decode_entry
 from service.idempotency import InFlight
+from service.migrations import newest
 from service.settings import SettingsError
 from service.storage import Storage
 from zkcore.ledger import Parameters
@@ -31,13 +32,32 @@ class Verifier:
 
 
 def open_verifier(suite: Suite, storage: Storage, clock: Clock) -> Verifier:
-    """Read the log's first entry and check it again. Raises SettingsError without a log, ZkError for one of another suite."""
+    """Read the log's first entry and check it again.
+
+    Raises SettingsError without a log or with tables of a version that this code cannot work with, ZkError for a log of another
+    suite.
+    """
     found = storage.entries(0, 1)[1] if storage.holds_log() else []
     if not found:
         raise SettingsError("the database holds no log; begin one with: tradeveil serve init")
+    _check_version(storage.version())
     data = found[0][1]
     genesis = decode_entry(data)
     if not isinstance(genesis, Genesis):
         raise SettingsError("the log in this database does not begin with a genesis")
     suite.vectors(_WARM_VECTORS)
     return Verifier(suite, genesis.parameters(suite), data, storage, clock)
+
+
+def _check_version(found: int) -> None:
+    """Tables of the next version serve as well: migrations are additive, and made while services of the version before run."""
+    own = newest()
+    if found < own:
+        raise SettingsError(
+            f"the database's tables are of version {found}, and this service works with version {own}; "
+            "back the database up, then move them with: tradeveil serve migrate --directory …"
+        )
+    if found > own + 1:
+        raise SettingsError(
+            f"the database's tables are of version {found}, and this service works with version {own}; update the service"
+        )

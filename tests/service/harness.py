@@ -22,7 +22,7 @@ from schemas.wire import encode_base64url
 from service.app import create_app
 from service.genesis import store
 from service.settings import Settings
-from service.storage import open_storage
+from service.storage import database_address, open_storage
 from service.verifier import Verifier
 from tests.builders import (
     NOW,
@@ -133,7 +133,7 @@ class Desk:
 @contextmanager
 def make_desk(world: World, database: str, **options: Any) -> Iterator[Desk]:
     """A service over an empty database at this URL; `options` are Settings."""
-    engine = create_engine(database)
+    engine = create_engine(database_address(database))
     _empty(engine)
     storage = open_storage(database, world.suite.group, workers=1)
     store(storage, world.genesis)
