@@ -1,0 +1,118 @@
+"""A database that goes away under load and comes back: callers are told to come again, then go on, and nothing is lost.
+
+The server is crashed, not asked to stop, while banks draw. Must hold: whoever is not answered 201 is answered 503 with
+Retry-After; the same request sent again is committed, once; every acknowledged draw is there when all is over, and nothing else
+is. A failure would be a 500, a draw acknowledged and gone, one committed twice, or a service that must be restarted with its
+database.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, Lock
+
+import pytest
+
+from schemas import problems
+from schemas.answers import FinancingAnswer
+from schemas.messages import FinancingRequest
+from tests.builders import World, financing_request, make_draw
+from tests.service.harness import Desk, accepted, make_desk, refused
+
+ROOT = Path(__file__).resolve().parents[2]
+BANKS = 4
+CRASHES = 3
+PATIENCE = 60
+"""Seconds that a bank sends a request again before the test fails."""
+
+pytestmark = pytest.mark.skipif(
+    not os.environ.get("TRADEVEIL_TEST_DATABASE"), reason="for PostgreSQL: tools/with-postgres pytest tests/service"
+)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A PostgreSQL that nobody else uses."""
+
+    url: str
+    control: list[str]
+
+    def crash(self) -> None:
+        subprocess.run([*self.control, "stop"], check=True, capture_output=True)
+
+    def start(self) -> None:
+        # Not captured: the server inherits what the command has open, and would be waited for.
+        subprocess.run([*self.control, "start"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    said = 'printf "%s\\n" "$TRADEVEIL_TEST_DATABASE" "$TRADEVEIL_TEST_DATABASE_CONTROL"; cat'
+    with subprocess.Popen(
+        [ROOT / "tools" / "with-postgres", "sh", "-c", said], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        url, control = process.stdout.readline().strip(), process.stdout.readline().strip()
+        yield Server(url, shlex.split(control))
+        process.stdin.close()
+
+
+def test_draws_go_on_after_crashes_and_none_is_lost(world: World, server: Server) -> None:
+    with make_desk(world, server.url) as desk:
+        papers = desk.register(*[1_000_000] * BANKS)
+        over, proving = Event(), Lock()  # the world's randomness is one stream
+
+        def draw_on(number: int) -> tuple[list[bytes], int]:
+            """Draw until it is over. Returns the draws acknowledged, and how often the bank was told to come again."""
+            paper, made, waited = papers[number], [], 0
+            while not over.is_set():
+                with proving:
+                    draw = make_draw(world, paper, 1 + len(made))
+                answer, again = persist(desk, f"bank-{number}-request-{len(made):06}", financing_request([draw]))
+                made.append(draw.operation.draft.draw)
+                waited += again
+                paper = draw.committed(answer.draws[0].receipt.leaf)[0]
+            return made, waited
+
+        with ThreadPoolExecutor(BANKS) as pool:
+            banks = [pool.submit(draw_on, number) for number in range(BANKS)]
+            try:
+                for _ in range(CRASHES):
+                    time.sleep(1)
+                    server.crash()
+                    time.sleep(0.5)
+                    server.start()
+                time.sleep(1)
+            finally:
+                over.set()
+            results = [bank.result() for bank in banks]
+
+        acknowledged = [draw for made, _ in results for draw in made]
+        assert sum(waited for _, waited in results) >= CRASHES
+        desk.database.dispose()
+        rows = desk.dump()
+        assert sorted(row[0] for row in rows["draws"]) == sorted(acknowledged)
+        assert len(rows["entries"]) == 1 + BANKS + len(acknowledged)
+        assert sorted(row[0] for row in rows["entries"]) == list(range(len(rows["entries"])))
+
+
+def persist(desk: Desk, key: str, request: FinancingRequest) -> tuple[FinancingAnswer, int]:
+    """Send one request until it is committed, as a bank does. Returns the answer and how often it was told to come again."""
+    again, last = 0, time.monotonic() + PATIENCE
+    while True:
+        response = desk.post("/v1/financings", request, key=key)
+        if response.status_code == 201:
+            return accepted(response, FinancingAnswer), again
+        refused(response, problems.UNAVAILABLE)
+        assert int(response.headers["Retry-After"]) >= 1
+        assert time.monotonic() < last, "the service does not come back"
+        again += 1
+        time.sleep(0.1)
