@@ -134,7 +134,7 @@ class Desk:
 def make_desk(world: World, database: str, **options: Any) -> Iterator[Desk]:
     """A service over an empty database at this URL; `options` are Settings."""
     engine = create_engine(database_address(database))
-    _empty(engine)
+    empty(engine)
     storage = open_storage(database, world.suite.group, workers=1)
     store(storage, world.genesis)
     storage.close()
@@ -147,7 +147,8 @@ def make_desk(world: World, database: str, **options: Any) -> Iterator[Desk]:
     engine.dispose()
 
 
-def _empty(engine: Engine) -> None:
+def empty(engine: Engine) -> None:
+    """Drop every table."""
     tables = MetaData()
     tables.reflect(engine)
     tables.drop_all(engine)

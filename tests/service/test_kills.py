@@ -1,0 +1,188 @@
+"""A service that is killed (SIGKILL) at random moments under load and started again: nothing is lost, nothing is half there.
+
+Banks commit financings of two draws each and send a request again, as it was, until it is answered. Must hold: every
+acknowledged draw is there, once; no financing is there by half; what was answered before a kill is answered the same after it.
+A failure would be a draw acknowledged and gone, two draws where one was asked for, or a database that a kill leaves unusable.
+
+Three kills in every run; TRADEVEIL_KILLS=100 for more.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, Lock
+
+import httpx
+import pytest
+from sqlalchemy import create_engine
+
+from schemas.answers import FinancingAnswer, RegistrationAnswer
+from schemas.canonical import canonical
+from service.genesis import store
+from service.storage import database_address, open_storage
+from tests.builders import Paper, World, financing_request, make_draw, make_register, opens_to, registration_request
+from tests.service.harness import JSON, empty
+
+KILLS = int(os.environ.get("TRADEVEIL_KILLS", "3"))
+BANKS = 3
+LIMIT = 1_000_000
+LONGEST_LIFE = 0.6
+"""Seconds that a service lives once it is ready, at most."""
+PATIENCE = 60
+"""Seconds that a request is sent again, and that a service may take to be ready, before the test fails."""
+
+
+@dataclass
+class Service:
+    """`tradeveil serve run` over a database, on a port that it keeps from life to life."""
+
+    directory: Path
+    database: str
+    port: int
+    process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        """Until it says that it is ready."""
+        command = [sys.executable, "-m", "tradeveil", "serve", "run"]
+        self.process = subprocess.Popen(
+            [*command, "--directory", str(self.directory), "--port", str(self.port)],
+            env={**os.environ, "TRADEVEIL_DATABASE": self.database},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        assert "is served at" in self.process.stdout.readline()
+
+    def end(self, how: int) -> None:
+        """Send the signal, and see it gone."""
+        assert self.process is not None
+        self.process.send_signal(how)
+        self.process.wait(PATIENCE)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+@dataclass
+class Bank:
+    """A bank with two documents to draw on, and what it was answered: (key, request, answer) each."""
+
+    name: str
+    papers: list[Paper]
+    answers: list[tuple[str, bytes, bytes]]
+    draws: list[bytes]
+
+
+@pytest.fixture
+def service(world: World, database: str, tmp_path: Path) -> Iterator[Service]:
+    engine = create_engine(database_address(database))
+    empty(engine)
+    engine.dispose()
+    storage = open_storage(database, world.suite.group, workers=1)
+    store(storage, world.genesis)
+    storage.close()
+    token = tmp_path / "export.token"
+    token.write_text("t" * 43)
+    token.chmod(0o600)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    service = Service(tmp_path, database, port)
+    service.start()
+    yield service
+    if service.process is not None and service.process.poll() is None:
+        service.end(signal.SIGKILL)
+
+
+def test_what_was_acknowledged_survives_kills(world: World, service: Service) -> None:
+    with httpx.Client(base_url=f"http://127.0.0.1:{service.port}", timeout=PATIENCE) as http:
+        documents = [make_register(world, LIMIT) for _ in range(2 * BANKS)]
+        answer = persist(http, "/v1/documents", "registration-of-all", canonical(registration_request(documents)))
+        receipts = RegistrationAnswer.model_validate_json(answer).receipts
+        papers = [document.committed(receipt.leaf) for document, receipt in zip(documents, receipts, strict=True)]
+        banks = [Bank(f"bank-{i}", papers[2 * i : 2 * i + 2], [], []) for i in range(BANKS)]
+        with lending(http, world, banks):
+            for _ in range(KILLS):
+                time.sleep(random.uniform(0, LONGEST_LIFE))
+                service.end(signal.SIGKILL)
+                service.start()
+            time.sleep(LONGEST_LIFE)
+        for bank in banks:
+            assert bank.answers, "no bank was served at all"
+            for key, request, said in bank.answers:
+                assert persist(http, "/v1/financings", key, request, replayed=True) == said
+    service.end(signal.SIGTERM)
+    assert service.process is not None
+    assert service.process.returncode == 0
+    check_database(world, service.database, banks)
+
+
+@contextmanager
+def lending(http: httpx.Client, world: World, banks: list[Bank]) -> Iterator[None]:
+    """Every bank finances, one financing after the other, meanwhile. What it began it ends."""
+    over, proving = Event(), Lock()  # the world's randomness is one stream
+
+    def lend(bank: Bank) -> None:
+        while not over.is_set():
+            with proving:
+                expires = int(time.time()) + 3_600
+                draws = [make_draw(world, paper, 1 + len(bank.answers), expires=expires) for paper in bank.papers]
+            key, request = f"{bank.name}-request-{len(bank.answers):06}", canonical(financing_request(draws))
+            said = persist(http, "/v1/financings", key, request)
+            bank.answers.append((key, request, said))
+            receipts = FinancingAnswer.model_validate_json(said).draws
+            bank.papers = [draw.committed(own.receipt.leaf)[0] for draw, own in zip(draws, receipts, strict=True)]
+            bank.draws += [draw.operation.draft.draw for draw in draws]
+
+    with ThreadPoolExecutor(len(banks)) as pool:
+        work = [pool.submit(lend, bank) for bank in banks]
+        try:
+            yield
+        finally:
+            over.set()
+        for done in work:
+            done.result()
+
+
+def persist(http: httpx.Client, path: str, key: str, request: bytes, replayed: bool | None = None) -> bytes:
+    """Send a request until it is accepted. Anything but silence and `come again` on the way fails the test."""
+    last = time.monotonic() + PATIENCE
+    while time.monotonic() < last:
+        try:
+            response = http.post(path, content=request, headers={**JSON, "Idempotency-Key": key})
+        except httpx.TransportError:
+            time.sleep(0.02)
+            continue
+        if response.status_code == 201:
+            assert replayed is None or ("Idempotency-Replayed" in response.headers) == replayed
+            return response.content
+        # 409 only while the service still works on the first sending of this very request.
+        assert response.status_code == 503 or "request-in-flight" in response.text, response.text
+        time.sleep(0.02)
+    raise AssertionError("the service does not come back")
+
+
+def check_database(world: World, database: str, banks: list[Bank]) -> None:
+    """Documents, draws and entries are what the banks were told, and nothing else."""
+    storage = open_storage(database, world.suite.group, workers=1)
+    for bank in banks:
+        for paper in bank.papers:
+            state = storage.documents([paper.state.document])[paper.state.document]
+            assert state == paper.state
+            assert opens_to(world, state.residual, paper.headroom)
+    drawn = [draw for bank in banks for draw in bank.draws]
+    assert storage.draws_among(drawn) == set(drawn)
+    assert storage.size() == 1 + 2 * BANKS + len(drawn)
+    size, entries = storage.entries(0, storage.size() + 1)
+    assert [index for index, _ in entries] == list(range(size))
+    storage.close()
