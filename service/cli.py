@@ -21,6 +21,7 @@ from schemas.kinds import load_kinds
 from service.app import create_app
 from service.genesis import GenesisError, compose, read_identity, store
 from service.logs import configure_logs
+from service.metrics import serve_metrics
 from service.settings import DATABASE_NAME, DATABASE_VARIABLE, TOKEN_NAME, Settings, SettingsError, database_url, load_settings
 from service.storage import open_storage
 from service.verifier import Verifier
@@ -123,13 +124,19 @@ def run(
     directory: Directory,
     host: Annotated[str, typer.Option(help="Loopback unless told; put TLS in front of anything else.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=_LARGEST_PORT, help="0 for any free one.")] = 8440,
+    metrics_port: Annotated[
+        int | None, typer.Option(min=1, max=_LARGEST_PORT, help="Serve Prometheus metrics on this loopback port.")
+    ] = None,
 ) -> None:
     """Run the service until it is told to stop (Ctrl-C, or SIGTERM); requests that are being worked on are finished."""
     os.umask(_PRIVATE_UMASK)
     configure_logs()
     try:
         settings = load_settings(directory)
-        serve(settings, _listen(host, port))
+        listening = _listen(host, port)
+        if metrics_port is not None:
+            _serve_metrics(metrics_port)
+        serve(settings, listening)
     except (SettingsError, ZkError, OSError) as error:
         _fail(str(error))
     except SQLAlchemyError as error:
@@ -180,6 +187,13 @@ def _listen(host: str, port: int) -> socket.socket:
     # asyncio turns Nagle's algorithm off only where a socket names its protocol. With it on, every answer would wait for the
     # caller's delayed acknowledgement: some 40 ms each.
     return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=bound.detach())
+
+
+def _serve_metrics(port: int) -> None:
+    try:
+        serve_metrics(port)
+    except OSError as error:
+        raise SettingsError(f"cannot serve metrics on port {port}: {error.strerror}; choose another --metrics-port") from error
 
 
 def _fail_database(error: SQLAlchemyError) -> NoReturn:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from schemas import problems
 from schemas.messages import CloseMessage, FinancingRequest, ReduceMessage, RegistrationRequest
 from service.idempotency import Answer, RequestKey
+from service.metrics import count_overtaken
 from service.planning import plan_closure, plan_financing, plan_reduction, plan_registration
 from service.problems import RETRY_AFTER, Refusal, decoding
 from service.storage import Moved, Plan
@@ -68,5 +69,5 @@ def _commit_once(verifier: Verifier, key: RequestKey, prepare: Callable[[int], P
             try:
                 return verifier.storage.commit(key, now, plan)
             except Moved:
-                continue
+                count_overtaken()
     raise Refusal(problems.UNAVAILABLE, headers=RETRY_AFTER)

@@ -15,6 +15,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.metrics import count_request
 from service.problems import PROBLEM_KEY, problem_response, refusal_of
 
 _LOGGER = logging.getLogger("tradeveil.service")
@@ -58,7 +59,7 @@ def configure_logs() -> None:
 
 
 class RequestLog:
-    """Logs every request once it is answered, and answers for exceptions that nothing else knows."""
+    """Logs and counts every request once it is answered, and answers for exceptions that nothing else knows."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -82,12 +83,13 @@ class RequestLog:
                 refusal = refusal_of(error)
                 scope[PROBLEM_KEY] = refusal.problem.slug
                 await problem_response(refusal)(scope, receive, noting)
-        _log_request(scope, status, time.perf_counter() - started)
+        _note_request(scope, status, time.perf_counter() - started)
 
 
-def _log_request(scope: Scope, status: int, seconds: float) -> None:
+def _note_request(scope: Scope, status: int, seconds: float) -> None:
     level = logging.ERROR if status >= _SERVER_ERROR else logging.INFO
     route = getattr(scope.get("route"), "path", None)
     problem = scope.get(PROBLEM_KEY)
+    count_request(scope["method"], route, status, problem, seconds)
     milliseconds = round(1000 * seconds, 1)
     log_event(level, "request", method=scope["method"], route=route, status=status, problem=problem, milliseconds=milliseconds)

@@ -31,6 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from service.idempotency import Answer, RequestKey, replay
+from service.metrics import transaction
 from service.migrations import migrate, version_of
 from service.tables import (
     ANSWERS,
@@ -105,12 +106,12 @@ class Storage:
 
     @contextmanager
     def _reading(self, name: str) -> Iterator[Connection]:
-        with self._reader.connect() as connection, connection.execution_options(**{_NAME: name}).begin():
+        with transaction(name), self._reader.connect() as connection, connection.execution_options(**{_NAME: name}).begin():
             yield connection
 
     @contextmanager
     def _writing(self, name: str) -> Iterator[Connection]:
-        with self._writer.connect() as connection, connection.execution_options(**{_NAME: name}).begin():
+        with transaction(name), self._writer.connect() as connection, connection.execution_options(**{_NAME: name}).begin():
             yield connection
 
     # --- reading ----------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ answer that is neither the right one nor 'come back later'.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ import pytest
 from schemas import problems
 from service.storage import Storage
 from tests.builders import NewDraw, Paper, World, make_draw, make_reduce, make_register, opens_to
-from tests.service.harness import Desk, refused
+from tests.service.harness import Desk, make_desk, refused
 from zkcore.ledger import DocumentState
 
 
@@ -197,3 +198,23 @@ def test_a_crowd_without_a_barrier(desk: Desk, world: World) -> None:
     assert opens_to(world, state_of(desk, paper).residual, 10_000 - 300 - 100)
     positions = sorted(row[0] for row in desk.dump()["entries"])
     assert positions == list(range(5))
+
+
+def test_sixteen_clients_race_for_one_document(world: World, database: str) -> None:
+    """Story 4, TRADEVEIL_ROUNDS times: each asks for more than half of what is left, as one of sixteen that come at once."""
+    clients, limit, rounds = 16, 100_000, int(os.environ.get("TRADEVEIL_ROUNDS", "3"))
+    with make_desk(world, database, workers=clients) as desk, ThreadPoolExecutor(clients) as pool:
+        for round_ in range(rounds):
+            paper = desk.register(limit)[0]
+            draws = [make_draw(world, paper, limit // 2 + 1 + 100 * number + round_ % 100) for number in range(clients)]
+            answers = [future.result() for future in [pool.submit(sender(desk, draw)) for draw in draws]]
+            won = [draw for draw, answer in zip(draws, answers, strict=True) if answer.status_code == 201]
+            assert len(won) == 1, [answer.status_code for answer in answers]
+            for answer in answers:
+                if answer.status_code != 201:
+                    refused(answer, problems.HEADROOM_NOT_PROVEN)
+            assert opens_to(world, state_of(desk, paper).residual, limit - won[0].opening.amount)
+            assert desk.verifier.storage.draws_among([draw.operation.draft.draw for draw in draws]) == {
+                won[0].operation.draft.draw
+            }
+        assert desk.verifier.storage.size() == 1 + 2 * rounds

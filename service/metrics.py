@@ -1,0 +1,55 @@
+"""Counters for operators, in Prometheus' form. Like the log, they could be published: nothing names a document or a caller.
+
+They are the process's, and are served on a loopback port of their own (`serve run --metrics-port`), so that what is put before
+the service for callers cannot expose them by mistake.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from prometheus_client import Counter, Histogram, start_http_server
+
+_LOOPBACK = "127.0.0.1"
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+
+_REQUESTS = Counter(
+    "tradeveil_requests",
+    "Requests answered, by route and, where refused, by problem.",
+    ["method", "route", "status", "problem"],
+)
+_REQUEST_SECONDS = Histogram("tradeveil_request_seconds", "From request to answer.", ["method", "route"], buckets=_SECONDS)
+_TRANSACTION_SECONDS = Histogram(
+    "tradeveil_transaction_seconds", "Database transactions, waiting for a connection included.", ["name"], buckets=_SECONDS
+)
+_OVERTAKEN = Counter("tradeveil_commits_overtaken", "Commits that were verified anew, because what they rest on had moved.")
+
+
+def count_request(method: str, route: str | None, status: int, problem: str | None, seconds: float) -> None:
+    """A request was answered. What callers choose freely is not counted by what they chose: a label lives as long as we do."""
+    method, route = method if method in _METHODS else "other", route or "none"
+    _REQUESTS.labels(method, route, str(status), problem or "").inc()
+    _REQUEST_SECONDS.labels(method, route).observe(seconds)
+
+
+def count_overtaken() -> None:
+    """A commit has to be verified anew."""
+    _OVERTAKEN.inc()
+
+
+@contextmanager
+def transaction(name: str) -> Iterator[None]:
+    """Time a transaction, whether it succeeds or fails."""
+    started = time.perf_counter()
+    try:
+        yield
+    finally:
+        _TRANSACTION_SECONDS.labels(name).observe(time.perf_counter() - started)
+
+
+def serve_metrics(port: int) -> None:
+    """Serve them on loopback from now on, in a thread. Raises OSError when the port is taken."""
+    start_http_server(port, addr=_LOOPBACK)

@@ -1,0 +1,132 @@
+"""Operators see how the service is doing, and nothing of what it is doing it with.
+
+Must hold: every answered request and every transaction is counted under its route or name; labels come from sets that we know,
+whatever a caller sends; no id, key, token or address is in any of it. A failure would be a figure that an operator cannot trust,
+or a label that a caller can write.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client import REGISTRY
+
+from schemas import problems
+from service.genesis import store
+from service.storage import open_storage
+from tests.builders import World, make_draw, make_reduce
+from tests.service.harness import Desk, refused
+from tests.service.test_races import _always_lost
+
+FINANCINGS = "/v1/financings"
+
+
+def requests(**labels: str) -> float:
+    return REGISTRY.get_sample_value("tradeveil_requests_total", {"problem": "", **labels}) or 0
+
+
+def test_requests_are_counted_by_route_and_problem(desk: Desk, world: World) -> None:
+    paper = desk.register(500)[0]
+    labels = {"method": "POST", "route": FINANCINGS}
+    accepted, refusals = (
+        requests(**labels, status="201"),
+        requests(**labels, status="409", problem=problems.HEADROOM_NOT_PROVEN.slug),
+    )
+    stale = make_draw(world, paper, 20)
+    desk.draw(paper, 10)
+    refused(desk.send_draws([stale]), problems.HEADROOM_NOT_PROVEN)
+    assert requests(**labels, status="201") == accepted + 1
+    assert requests(**labels, status="409", problem=problems.HEADROOM_NOT_PROVEN.slug) == refusals + 1
+    timed = REGISTRY.get_sample_value("tradeveil_request_seconds_count", labels)
+    assert timed is not None
+    assert timed >= accepted + refusals + 2
+
+
+def test_transactions_are_timed_by_name(desk: Desk) -> None:
+    def commits() -> float:
+        return REGISTRY.get_sample_value("tradeveil_transaction_seconds_count", {"name": "commit"}) or 0
+
+    before = commits()
+    desk.register(500)
+    assert commits() == before + 1
+
+
+def test_commits_that_were_overtaken_are_counted(desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def overtaken() -> float:
+        return REGISTRY.get_sample_value("tradeveil_commits_overtaken_total") or 0
+
+    paper, loan = desk.draw(desk.register(1_000)[0], 400)
+    before = overtaken()
+    monkeypatch.setattr("service.storage._move", _always_lost)
+    refused(desk.send_reduction(make_reduce(world, paper, loan, 400)), problems.UNAVAILABLE)
+    assert overtaken() > before
+
+
+def test_callers_write_no_label(desk: Desk) -> None:
+    paper = desk.register(500)[0]
+    secret = paper.state.document.hex()
+    desk.client.request("BREW" + secret[:8].upper(), f"/v1/{secret}")
+    desk.client.get(f"/v1/documents/{secret}")
+    desk.client.get("/v1/entries", headers={"Authorization": f"Bearer {secret}"})
+    labels = {
+        (name, value)
+        for family in REGISTRY.collect()
+        if family.name.startswith("tradeveil_")
+        for sample in family.samples
+        for name, value in sample.labels.items()
+    }
+    known = {problem.slug for problem in problems.ALL} | {""}
+    for name, value in labels:
+        match name:
+            case "method":
+                assert value in {"GET", "POST", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "other"}
+            case "route":
+                assert value == "none" or re.fullmatch(r"/v1/[a-z{}/]+", value)
+            case "status":
+                assert re.fullmatch(r"[1-5]\d\d", value)
+            case "problem":
+                assert value in known
+            case "name":
+                assert re.fullmatch(r"[a-z_]+", value)
+            case _:
+                assert name == "le"
+
+
+def test_they_are_served_on_a_loopback_port_of_their_own(world: World, tmp_path: Path) -> None:
+    database = f"sqlite:///{tmp_path / 'service.db'}"
+    storage = open_storage(database, world.suite.group, workers=1)
+    store(storage, world.genesis)
+    storage.close()
+    token = tmp_path / "export.token"
+    token.write_text("t" * 43)
+    token.chmod(0o600)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "tradeveil", "serve", "run", "--directory", str(tmp_path), "--port", "0"]
+    with subprocess.Popen(
+        [*command, "--metrics-port", str(port)],
+        env={**os.environ, "TRADEVEIL_DATABASE": database},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            found = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
+            assert found
+            assert httpx.get(f"{found[0]}/v1/health").status_code == 200
+            shown = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+            assert 'tradeveil_requests_total{method="GET",problem="",route="/v1/health",status="200"} 1.0' in shown
+            assert httpx.get(f"{found[0]}/metrics").status_code == 404
+            taken = subprocess.run([*command, "--metrics-port", str(port)], capture_output=True, text=True, timeout=60)
+            assert taken.returncode == 2
+            assert "--metrics-port" in taken.stderr
+        finally:
+            process.terminate()
