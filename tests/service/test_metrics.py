@@ -1,8 +1,8 @@
 """Operators see how the service is doing, and nothing of what it is doing it with.
 
 Must hold: every answered request and every transaction is counted under its route or name; labels come from sets that we know,
-whatever a caller sends; no id, key, token or address is in any of it. A failure would be a figure that an operator cannot trust,
-or a label that a caller can write.
+whatever a caller sends; no id, key, token or address is in any of it. A failure would be a figure that an operator cannot
+trust, or a label that a caller can write.
 """
 
 from __future__ import annotations
