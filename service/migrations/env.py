@@ -7,9 +7,11 @@ from alembic import context
 from service.migrations import CONNECTION
 from service.tables import METADATA
 
-context.configure(
-    connection=context.config.attributes[CONNECTION],
-    target_metadata=METADATA,
-    render_as_batch=True,  # SQLite changes a table by copying it
-)
-context.run_migrations()
+# Absent where this file is imported like any other, and not run by Alembic.
+if (config := getattr(context, "config", None)) is not None:
+    context.configure(
+        connection=config.attributes[CONNECTION],
+        target_metadata=METADATA,
+        render_as_batch=True,  # SQLite changes a table by copying it
+    )
+    context.run_migrations()
