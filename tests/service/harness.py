@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
@@ -21,7 +22,7 @@ from schemas.problems import CONTENT_TYPE, Problem, ProblemType
 from schemas.wire import encode_base64url
 from service.app import create_app
 from service.genesis import store
-from service.settings import Settings
+from service.settings import TOKEN_NAME, Settings
 from service.storage import database_address, open_storage
 from service.verifier import Verifier
 from tests.builders import (
@@ -135,9 +136,7 @@ def make_desk(world: World, database: str, **options: Any) -> Iterator[Desk]:
     """A service over an empty database at this URL; `options` are Settings."""
     engine = create_engine(database_address(database))
     empty(engine)
-    storage = open_storage(database, world.suite.group, workers=1)
-    store(storage, world.genesis)
-    storage.close()
+    begin_log(world, database)
     settings = replace(Settings(database, TOKEN, workers=8), **options)
     desk: Desk
     app = create_app(settings, world.suite, lambda: desk.now)
@@ -145,6 +144,20 @@ def make_desk(world: World, database: str, **options: Any) -> Iterator[Desk]:
         desk = Desk(world, app, client, engine)
         yield desk
     engine.dispose()
+
+
+def begin_log(world: World, database: str) -> None:
+    """A log with the world's genesis in an empty database."""
+    storage = open_storage(database, world.suite.group, workers=1)
+    store(storage, world.genesis)
+    storage.close()
+
+
+def make_directory(directory: Path) -> None:
+    """What `tradeveil serve run` needs in its directory where the database is elsewhere."""
+    token = directory / TOKEN_NAME
+    token.write_text(TOKEN)
+    token.chmod(0o600)
 
 
 def empty(engine: Engine) -> None:

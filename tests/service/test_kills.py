@@ -29,10 +29,9 @@ from sqlalchemy import create_engine
 
 from schemas.answers import FinancingAnswer, RegistrationAnswer
 from schemas.canonical import canonical
-from service.genesis import store
 from service.storage import database_address, open_storage
 from tests.builders import Paper, World, financing_request, make_draw, make_register, opens_to, registration_request
-from tests.service.harness import JSON, empty
+from tests.service.harness import JSON, begin_log, empty, make_directory
 
 KILLS = int(os.environ.get("TRADEVEIL_KILLS", "3"))
 BANKS = 3
@@ -89,12 +88,8 @@ def service(world: World, database: str, tmp_path: Path) -> Iterator[Service]:
     engine = create_engine(database_address(database))
     empty(engine)
     engine.dispose()
-    storage = open_storage(database, world.suite.group, workers=1)
-    store(storage, world.genesis)
-    storage.close()
-    token = tmp_path / "export.token"
-    token.write_text("t" * 43)
-    token.chmod(0o600)
+    begin_log(world, database)
+    make_directory(tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     service = Service(tmp_path, database, port)

@@ -19,10 +19,8 @@ import pytest
 from prometheus_client import REGISTRY
 
 from schemas import problems
-from service.genesis import store
-from service.storage import open_storage
 from tests.builders import World, make_draw, make_reduce
-from tests.service.harness import Desk, refused
+from tests.service.harness import Desk, begin_log, make_directory, refused
 from tests.service.test_races import _always_lost
 
 FINANCINGS = "/v1/financings"
@@ -101,12 +99,8 @@ def test_callers_write_no_label(desk: Desk) -> None:
 
 def test_they_are_served_on_a_loopback_port_of_their_own(world: World, tmp_path: Path) -> None:
     database = f"sqlite:///{tmp_path / 'service.db'}"
-    storage = open_storage(database, world.suite.group, workers=1)
-    store(storage, world.genesis)
-    storage.close()
-    token = tmp_path / "export.token"
-    token.write_text("t" * 43)
-    token.chmod(0o600)
+    begin_log(world, database)
+    make_directory(tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "tradeveil", "serve", "run", "--directory", str(tmp_path), "--port", "0"]

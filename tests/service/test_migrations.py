@@ -25,7 +25,7 @@ from service.storage import open_storage
 from service.tables import METADATA
 from service.verifier import open_verifier
 from tests.builders import NOW, World
-from tests.service.harness import Desk
+from tests.service.harness import Desk, make_directory
 
 
 def test_migrations_make_the_tables_that_the_code_works_with(desk: Desk) -> None:
@@ -120,9 +120,7 @@ def test_a_migration_that_fails_leaves_nothing(world: World, tmp_path: Path, mon
 
 def test_the_command_says_what_it_did(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRADEVEIL_DATABASE", desk.database.url.render_as_string(hide_password=False))
-    token = tmp_path / "export.token"
-    token.write_text("t" * 43)
-    token.chmod(0o600)
+    make_directory(tmp_path)
     with desk.database.begin() as connection:
         connection.exec_driver_sql("DROP TABLE alembic_version")
     for said in (f"version {newest()} now; they were of 0.", f"version {newest()} already."):
@@ -133,9 +131,7 @@ def test_the_command_says_what_it_did(desk: Desk, tmp_path: Path, monkeypatch: p
 
 def test_there_must_be_a_log_to_migrate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRADEVEIL_DATABASE", f"sqlite:///{tmp_path / 'empty.db'}")
-    token = tmp_path / "export.token"
-    token.write_text("t" * 43)
-    token.chmod(0o600)
+    make_directory(tmp_path)
     result = CliRunner().invoke(app, ["migrate", "--directory", str(tmp_path)])
     assert result.exit_code == 2
     assert "tradeveil serve init" in result.output
