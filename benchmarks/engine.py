@@ -211,9 +211,9 @@ def _openings(world: World, effort: Effort) -> Iterator[Case]:
     commitment, memo = opening.commit(suite), seal_memo(world.seal.public, _memo_content(world, opening))
     yield Case("opening-memo", "open from the memo, and compare", lambda: _open_memo(world, memo, commitment))
 
-    bits = effort.logarithm_bits_for(suite.engine, suite.twin is not None)
-    bound = (1 << bits) - 1
     own = suite.twin is not None
+    bits = effort.logarithm_bits_for(suite.engine, own)
+    bound = (1 << bits) - 1
 
     def make_table() -> LogarithmTable:
         return LogarithmTable(suite, _OWN_TABLE) if own else LogarithmTable.for_bound(suite, bound)

@@ -7,11 +7,8 @@ trust, or a label that a caller can write.
 
 from __future__ import annotations
 
-import os
 import re
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import httpx
@@ -21,6 +18,7 @@ from prometheus_client import REGISTRY
 from schemas import problems
 from tests.builders import World, make_draw, make_reduce
 from tests.service.harness import Desk, begin_log, make_directory, refused
+from tests.service.test_beginning import address, process
 from tests.service.test_races import _always_lost
 
 FINANCINGS = "/v1/financings"
@@ -103,24 +101,12 @@ def test_they_are_served_on_a_loopback_port_of_their_own(world: World, tmp_path:
     make_directory(tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "tradeveil", "serve", "run", "--directory", str(tmp_path), "--port", "0"]
-    with subprocess.Popen(
-        [*command, "--metrics-port", str(port)],
-        env={**os.environ, "TRADEVEIL_DATABASE": database},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        try:
-            assert process.stdout is not None
-            found = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
-            assert found
-            assert httpx.get(f"{found[0]}/v1/health").status_code == 200
-            shown = httpx.get(f"http://127.0.0.1:{port}/metrics").text
-            assert 'tradeveil_requests_total{method="GET",problem="",route="/v1/health",status="200"} 1.0' in shown
-            assert httpx.get(f"{found[0]}/metrics").status_code == 404
-            taken = subprocess.run([*command, "--metrics-port", str(port)], capture_output=True, text=True, timeout=60)
-            assert taken.returncode == 2
-            assert "--metrics-port" in taken.stderr
-        finally:
-            process.terminate()
+    with process(tmp_path, "--metrics-port", str(port)) as (_, ready):
+        assert httpx.get(f"{address(ready)}/v1/health").status_code == 200
+        shown = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+        assert 'tradeveil_requests_total{method="GET",problem="",route="/v1/health",status="200"} 1.0' in shown
+        assert httpx.get(f"{address(ready)}/metrics").status_code == 404
+        with process(tmp_path, "--metrics-port", str(port)) as (second, _):
+            assert second.wait(60) == 2
+            assert second.stderr is not None
+            assert "--metrics-port" in second.stderr.read()
