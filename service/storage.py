@@ -105,12 +105,12 @@ class Storage:
         self._engine.dispose()
 
     @contextmanager
-    def _reading(self, name: str) -> Iterator[Connection]:
+    def reading(self, name: str) -> Iterator[Connection]:
         with transaction(name), self._reader.connect() as connection, connection.execution_options(**{_NAME: name}).begin():
             yield connection
 
     @contextmanager
-    def _writing(self, name: str) -> Iterator[Connection]:
+    def writing(self, name: str) -> Iterator[Connection]:
         with transaction(name), self._writer.connect() as connection, connection.execution_options(**{_NAME: name}).begin():
             yield connection
 
@@ -118,30 +118,30 @@ class Storage:
 
     def size(self) -> int:
         """How many entries the log has."""
-        with self._reading("size") as connection:
+        with self.reading("size") as connection:
             return int(connection.scalar(select(LOG.c.size)) or 0)
 
     def answer(self, key: RequestKey) -> Answer | None:
         """What was answered to this request before. Raises Refusal when its key was used for another request."""
-        with self._reading("answer") as connection:
+        with self.reading("answer") as connection:
             row = connection.execute(select(ANSWERS).where(ANSWERS.c.id == key.digest)).one_or_none()
         return None if row is None else replay(key, row.fingerprint, row.body)
 
     def documents(self, ids: Sequence[bytes]) -> dict[bytes, DocumentState]:
         """Those of the documents that there are."""
-        with self._reading("documents") as connection:
+        with self.reading("documents") as connection:
             rows = connection.execute(select(DOCUMENTS).where(DOCUMENTS.c.id.in_(ids))).mappings().all()
         return {row["id"]: document_of_row(self._group, row) for row in rows}
 
     def draw(self, draw: bytes) -> DrawState | None:
         """A draw, or None when there is none."""
-        with self._reading("draw") as connection:
+        with self.reading("draw") as connection:
             row = connection.execute(select(DRAWS).where(DRAWS.c.id == draw)).mappings().one_or_none()
         return None if row is None else draw_of_row(self._group, row)
 
     def draws_among(self, ids: Sequence[bytes]) -> set[bytes]:
         """Those of the ids that are a draw's."""
-        with self._reading("draws_among") as connection:
+        with self.reading("draws_among") as connection:
             return set(connection.scalars(select(DRAWS.c.id).where(DRAWS.c.id.in_(ids))))
 
     def consents_among(self, pairs: Sequence[tuple[bytes, bytes]]) -> set[tuple[bytes, bytes]]:
@@ -149,19 +149,19 @@ class Storage:
         if not pairs:
             return set()
         key = tuple_(CONSENTS.c.document, CONSENTS.c.application)
-        with self._reading("consents_among") as connection:
+        with self.reading("consents_among") as connection:
             rows = connection.execute(select(CONSENTS.c.document, CONSENTS.c.application).where(key.in_(pairs)))
             return {(row.document, row.application) for row in rows}
 
     def registration(self, document: bytes) -> bytes | None:
         """The entry that registered a document, or None when there is none."""
         joined = ENTRIES.join(DOCUMENTS, DOCUMENTS.c.registered_at == ENTRIES.c.position)
-        with self._reading("registration") as connection:
+        with self.reading("registration") as connection:
             return connection.scalar(select(ENTRIES.c.data).select_from(joined).where(DOCUMENTS.c.id == document))
 
     def history(self, document: bytes) -> tuple[DocumentState, list[bytes]]:
         """A document as it stands and its entries in order, both of one moment."""
-        with self._reading("history") as connection:
+        with self.reading("history") as connection:
             row = connection.execute(select(DOCUMENTS).where(DOCUMENTS.c.id == document)).mappings().one()
             wanted = select(ENTRIES.c.data).where(ENTRIES.c.document == document).order_by(ENTRIES.c.position)
             entries = list(connection.scalars(wanted))
@@ -170,7 +170,7 @@ class Storage:
     def entries(self, start: int, limit: int) -> tuple[int, list[tuple[int, bytes]]]:
         """The size of the log, and at most `limit` entries from index `start` on."""
         wanted = select(ENTRIES.c.position, ENTRIES.c.data).where(ENTRIES.c.position >= start)
-        with self._reading("entries") as connection:
+        with self.reading("entries") as connection:
             size = int(connection.scalar(select(LOG.c.size)) or 0)
             rows = connection.execute(wanted.order_by(ENTRIES.c.position).limit(limit)).all()
         return size, [(row.position, row.data) for row in rows]
@@ -179,7 +179,7 @@ class Storage:
 
     def begin_log(self, genesis: bytes, time: int) -> None:
         """Make the tables and the first entry."""
-        with self._writing("begin_log") as connection:
+        with self.writing("begin_log") as connection:
             migrate(connection)
             connection.execute(insert(ENTRIES).values(position=0, document=None, data=genesis))
             connection.execute(insert(LOG).values(id=1, size=1, time=time))
@@ -190,18 +190,18 @@ class Storage:
 
     def version(self) -> int:
         """The version of the tables; 0 where there are none."""
-        with self._reading("version") as connection:
+        with self.reading("version") as connection:
             return version_of(connection)
 
     def migrate(self) -> None:
         """Move the tables to the version of this code, all or nothing, while services of the version before go on."""
-        with self._writing("migrate") as connection:
+        with self.writing("migrate") as connection:
             migrate(connection)
 
     def remember_nonce(self, nonce: bytes, now: int, life: int) -> None:
         """Keep a nonce for `life` seconds at least. Raises NonceSeen when it is kept already."""
         try:
-            with self._writing("remember_nonce") as connection:
+            with self.writing("remember_nonce") as connection:
                 connection.execute(delete(NONCES).where(NONCES.c.seen < now - life))
                 connection.execute(insert(NONCES).values(nonce=nonce, seen=now))
         except IntegrityError as error:
@@ -213,7 +213,7 @@ class Storage:
         Raises Moved when a head is not the one of the plan, or an id is taken by now; whatever the plan raises passes.
         """
         try:
-            with self._writing("commit") as connection:
+            with self.writing("commit") as connection:
                 log = connection.execute(select(LOG.c.size, LOG.c.time).with_for_update()).one()
                 time = max(now, log.time)
                 changes = plan(time)
