@@ -134,9 +134,15 @@ class Desk:
 @contextmanager
 def make_desk(world: World, database: str, **options: Any) -> Iterator[Desk]:
     """A service over an empty database at this URL; `options` are Settings."""
+    begin_anew(world, database)
+    with open_desk(world, database, **options) as desk:
+        yield desk
+
+
+@contextmanager
+def open_desk(world: World, database: str, **options: Any) -> Iterator[Desk]:
+    """A service over a database that holds a log, as it is; `options` are Settings."""
     engine = create_engine(database_address(database))
-    empty(engine)
-    begin_log(world, database)
     settings = replace(Settings(database, TOKEN, workers=8), **options)
     desk: Desk
     app = create_app(settings, world.suite, lambda: desk.now)
@@ -144,6 +150,14 @@ def make_desk(world: World, database: str, **options: Any) -> Iterator[Desk]:
         desk = Desk(world, app, client, engine)
         yield desk
     engine.dispose()
+
+
+def begin_anew(world: World, database: str) -> None:
+    """A log with the world's genesis, and nothing else in the database."""
+    engine = create_engine(database_address(database))
+    empty(engine)
+    engine.dispose()
+    begin_log(world, database)
 
 
 def begin_log(world: World, database: str) -> None:
