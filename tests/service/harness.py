@@ -1,7 +1,13 @@
-"""A client of a service in the same process, which also looks into its database."""
+"""A client of a service in the same process, which also looks into its database; and services in processes of their own."""
 
 from __future__ import annotations
 
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -10,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from pydantic import BaseModel
@@ -22,8 +29,8 @@ from schemas.problems import CONTENT_TYPE, Problem, ProblemType
 from schemas.wire import encode_base64url
 from service.app import create_app
 from service.genesis import store
-from service.settings import TOKEN_NAME, Settings
-from service.storage import database_address, open_storage
+from service.settings import DATABASE_VARIABLE, TOKEN_NAME, Settings
+from service.storage import Moved, database_address, open_storage
 from service.verifier import Verifier
 from tests.builders import (
     NOW,
@@ -40,6 +47,7 @@ from tests.builders import (
 )
 from zkcore.operations import Close, View
 
+ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "a-token-for-the-auditors-of-this-test"
 A = TypeVar("A", bound=BaseModel)
 JSON = {"Content-Type": "application/json"}
@@ -204,3 +212,62 @@ def unchanged(desk: Desk) -> Iterator[None]:
     before = desk.dump()
     yield
     assert desk.dump() == before
+
+
+def always_overtaken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on every change of a document or a draw finds that another one was faster."""
+
+    def moved(*arguments: object) -> None:
+        raise Moved
+
+    monkeypatch.setattr("service.storage._move", moved)
+
+
+# --- a process of its own -------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def process(
+    directory: Path, *more: str, database: str | None = None, patience: int = 60, quiet: bool = False
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A running service, and the line it printed when it was ready. It is killed in the end, and after `patience` seconds.
+
+    more: options of `serve run`, which replace those given here
+    database: its URL, unless it is the directory's own
+    quiet: for a service that logs much and is not asked for it, whose log would fill the pipe and stop it
+    """
+    code = "from service.cli import app; app()"
+    command = [sys.executable, "-c", code, "run", "--directory", str(directory), "--port", "0", *more]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **({} if database is None else {DATABASE_VARIABLE: database})}
+    errors = subprocess.DEVNULL if quiet else subprocess.PIPE
+    service = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment, cwd=directory)
+    watchdog = threading.Timer(patience, service.kill)
+    watchdog.start()
+    try:
+        assert service.stdout is not None
+        yield service, service.stdout.readline()
+    finally:
+        service.kill()
+        service.communicate()
+        watchdog.cancel()
+
+
+@contextmanager
+def running(directory: Path) -> Iterator[httpx.Client]:
+    """A client of a running service."""
+    with process(directory) as (_, ready), httpx.Client(base_url=address(ready)) as http:
+        yield http
+
+
+def address(ready: str) -> str:
+    """Where a service is, from the line that it printed when it was ready."""
+    found = re.search(r"http://127\.0\.0\.1:\d+", ready)
+    assert found, ready
+    return found[0]
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on, for what must be found again at the same one."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    return port

@@ -19,7 +19,7 @@ import pytest
 from schemas import problems
 from service.storage import Storage
 from tests.builders import NewDraw, Paper, World, make_draw, make_reduce, make_register, opens_to
-from tests.service.harness import Desk, make_desk, refused
+from tests.service.harness import Desk, always_overtaken, make_desk, refused
 from zkcore.ledger import DocumentState
 
 
@@ -170,19 +170,13 @@ def test_a_storm_ends(desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch)
     """A write that loses every time is told to come back, and nothing of it is written."""
     paper, loan = desk.draw(desk.register(1_000)[0], 400)
     reduction, moved = make_reduce(world, paper, loan, 400), desk.dump()
-    monkeypatch.setattr("service.storage._move", _always_lost)
+    always_overtaken(monkeypatch)
     response = desk.send_reduction(reduction)
     refused(response, problems.UNAVAILABLE)
     assert response.headers["Retry-After"] == "1"
     assert desk.dump() == moved
     monkeypatch.undo()
     assert desk.send_reduction(reduction).status_code == 201
-
-
-def _always_lost(*arguments: object) -> None:
-    from service.storage import Moved
-
-    raise Moved
 
 
 def test_a_crowd_without_a_barrier(desk: Desk, world: World) -> None:
