@@ -63,6 +63,11 @@ class World:
     genesis: Genesis
     parameters: Parameters
 
+    def alone(self, name: str) -> World:
+        """The same parties with randomness of its own: threads cannot share a stream, and the more was read from one the slower
+        it is."""
+        return replace(self, randomness=SeededRandomness(name.encode()))
+
     def identifier(self) -> bytes:
         """32 fresh bytes: a document, draw or application id."""
         return self.randomness.read(32)

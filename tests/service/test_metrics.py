@@ -109,6 +109,8 @@ def test_they_are_served_on_a_loopback_port_of_their_own(world: World, tmp_path:
     with process(tmp_path, "--metrics-port", str(port)) as (_, ready):
         assert httpx.get(f"{address(ready)}/v1/health").status_code == 200
         shown = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+        with pytest.raises(httpx.ConnectError):  # an address of this machine that nothing was bound to
+            httpx.get(f"http://127.0.0.2:{port}/metrics")
         assert 'tradeveil_requests_total{method="GET",problem="",route="/v1/health",status="200"} 1.0' in shown
         assert httpx.get(f"{address(ready)}/metrics").status_code == 404
         with process(tmp_path, "--metrics-port", str(port)) as (second, _):

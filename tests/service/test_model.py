@@ -64,7 +64,6 @@ from tlog.leaf import leaf_hash
 from zkcore.amounts import MAXIMUM
 from zkcore.commitments import HandledCommitment
 from zkcore.operations import REASONS
-from zkcore.randomness import SeededRandomness
 from zkcore.secret.keys import SigningSecret, ViewSecret
 from zkcore.secret.opening import Opening, amount_points
 
@@ -120,8 +119,7 @@ class ServiceAndModel(RuleBasedStateMachine):
 
     def __init__(self, world: World, database: str, tally: Tally) -> None:
         super().__init__()
-        # A stream of its own, so that the same choices make the same proofs.
-        self.world = replace(world, randomness=SeededRandomness(b"the service and the model"))
+        self.world = world.alone("the service and the model")  # so that the same choices make the same proofs
         self.database, self.tally = database, tally
         restores = {name: policy.restores for name, policy in world.parameters.kinds.items()}
         self.model = Model(restores, NOW, world.genesis.time)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event, Lock
+from threading import Event
 
 import pytest
 
@@ -39,15 +39,15 @@ def server() -> Iterator[Server]:
 def test_draws_go_on_after_crashes_and_none_is_lost(world: World, server: Server) -> None:
     with make_desk(world, server.url) as desk:
         papers = desk.register(*[1_000_000] * BANKS)
-        over, proving = Event(), Lock()  # the world's randomness is one stream
+        over = Event()
 
         def draw_on(number: int) -> tuple[list[bytes], int]:
             """Draw until it is over. Returns the draws acknowledged, and how often the bank was told to come again."""
             paper, made, waited = papers[number], [], 0
             while not over.is_set():
-                with proving:
-                    draw = make_draw(world, paper, 1 + len(made))
-                answer, again = persist(desk, f"bank-{number}-request-{len(made):06}", financing_request([draw]))
+                key = f"bank-{number}-request-{len(made):06}"
+                draw = make_draw(world.alone(key), paper, 1 + len(made))
+                answer, again = persist(desk, key, financing_request([draw]))
                 made.append(draw.operation.draft.draw)
                 waited += again
                 paper = draw.committed(answer.draws[0].receipt.leaf)[0]

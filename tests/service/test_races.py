@@ -197,10 +197,16 @@ def test_a_crowd_without_a_barrier(desk: Desk, world: World) -> None:
 def test_sixteen_clients_race_for_one_document(world: World, database: str) -> None:
     """Story 4, TRADEVEIL_ROUNDS times: each asks for more than half of what is left, as one of sixteen that come at once."""
     clients, limit, rounds = 16, 100_000, int(os.environ.get("TRADEVEIL_ROUNDS", "3"))
+
+    def prove(paper: Paper, round_: int, number: int) -> NewDraw:
+        amount = limit // 2 + 1 + 100 * number + round_ % 100
+        return make_draw(world.alone(f"round {round_}, client {number}"), paper, amount)
+
     with make_desk(world, database, workers=clients) as desk, ThreadPoolExecutor(clients) as pool:
         for round_ in range(rounds):
+            desk.world = world.alone(f"round {round_}")
             paper = desk.register(limit)[0]
-            draws = [make_draw(world, paper, limit // 2 + 1 + 100 * number + round_ % 100) for number in range(clients)]
+            draws = [future.result() for future in [pool.submit(prove, paper, round_, number) for number in range(clients)]]
             answers = [future.result() for future in [pool.submit(sender(desk, draw)) for draw in draws]]
             won = [draw for draw, answer in zip(draws, answers, strict=True) if answer.status_code == 201]
             assert len(won) == 1, [answer.status_code for answer in answers]
