@@ -13,7 +13,7 @@ import os
 import random
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -56,12 +56,12 @@ def test_what_was_acknowledged_survives_kills(world: World, database: str, tmp_p
         with life() as (_, ready):
             assert "is served at" in ready
             banks = open_banks(http, world)
-        with lending(http, world, banks):
+        with lending(http, world, banks) as work:
             for kill in range(KILLS):
                 with life() as (service, ready):
                     assert "is served at" in ready
                     if kill % 2:
-                        wait_for_an_answer(banks)
+                        wait_for_an_answer(banks, work)
                     time.sleep(random.uniform(0, LONGEST_LIFE))
                     service.kill()
             service, ready = last.enter_context(life())
@@ -85,16 +85,19 @@ def open_banks(http: httpx.Client, world: World) -> list[Bank]:
     return [Bank(f"bank-{i}", papers[2 * i : 2 * i + 2], [], []) for i in range(BANKS)]
 
 
-def wait_for_an_answer(banks: list[Bank]) -> None:
-    """So that a machine of any speed is at work when the service is killed."""
+def wait_for_an_answer(banks: list[Bank], work: list[Future[None]]) -> None:
+    """So that a machine of any speed is at work when the service is killed. Raises what a bank met with."""
     before, last = sum(len(bank.answers) for bank in banks), time.monotonic() + PATIENCE
     while sum(len(bank.answers) for bank in banks) == before:
         assert time.monotonic() < last, "no bank is answered"
+        for ended in work:
+            if ended.done():
+                ended.result()
         time.sleep(0.01)
 
 
 @contextmanager
-def lending(http: httpx.Client, world: World, banks: list[Bank]) -> Iterator[None]:
+def lending(http: httpx.Client, world: World, banks: list[Bank]) -> Iterator[list[Future[None]]]:
     """Every bank finances, one financing after the other, meanwhile. What it began it ends."""
     over = Event()
 
@@ -113,7 +116,7 @@ def lending(http: httpx.Client, world: World, banks: list[Bank]) -> Iterator[Non
     with ThreadPoolExecutor(len(banks)) as pool:
         work = [pool.submit(lend, bank) for bank in banks]
         try:
-            yield
+            yield work
         finally:
             over.set()
         for done in work:
