@@ -78,6 +78,8 @@ CLOCK_SET_BACK = 600
 LONGEST_WAIT = 3 * 86_400
 LONGEST_DRAFT = 7 * 86_400
 
+NEVER = -1
+"""Moves after which nothing is."""
 LEAST_CALM = 4
 """Operations between two restarts, each of which takes as long as several of them."""
 
@@ -185,6 +187,11 @@ class ServiceAndModel(RuleBasedStateMachine):
     def settled(self) -> list[bytes]:
         """The open draws on which nothing is outstanding."""
         return [id_ for id_, draw in self.model.draws.items() if not draw.outstanding and not draw.closed]
+
+    def hoped_for(self) -> list[Line]:
+        """The draws whose bank was not answered."""
+        financings = [operation for operation in self.waiting.values() if isinstance(operation, Financing)]
+        return [line for financing in financings for line in financing.lines]
 
     # --- making operations --------------------------------------------------------------------------------------------------
 
@@ -340,6 +347,14 @@ class ServiceAndModel(RuleBasedStateMachine):
             reason = data.draw(st.sampled_from(REASONS), label="reason")
             amount = draw.outstanding + up_to(data, LARGEST_LIMIT)
             self.send(data, Reduction(make_overreduce(self.world, paper, loan, amount, reason), draw.moves))
+
+    @precondition(lambda self: self.hoped_for())
+    @rule(data=st.data())
+    def reduce_what_is_hoped_for(self, data: st.DataObject) -> None:
+        """A bank that was not answered takes its draw for committed, and can but guess the entry that its proof depends on."""
+        paper, loan = pick(data, self.hoped_for(), "draw").draw.committed()
+        amount = up_to(data, loan.outstanding.amount)
+        self.send(data, Reduction(make_reduce(self.world, paper, loan, amount), NEVER))
 
     @rule(data=st.data())
     def forge(self, data: st.DataObject) -> None:
