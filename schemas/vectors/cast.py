@@ -15,6 +15,9 @@ from zkcore.suite import Suite
 
 ORIGIN = "vectors.tradeveil.example"
 KIND = "export-declaration"
+COUNTER = "financing"
+RESERVATION = 90 * 86_400
+"""Seconds."""
 CURRENCY = "USD"
 EPOCH = 1
 EXPIRES = 1_800_000_000
@@ -74,6 +77,7 @@ class Cast:
 
     @cached_property
     def parameters(self) -> Parameters:
-        kinds = {KIND: KindPolicy(KIND, frozenset({"released", "repaid-own-funds"}))}
+        restores = frozenset({"released", "repaid-own-funds"})
+        kinds = {KIND: KindPolicy(KIND, "customs", restores, (COUNTER,), False, RESERVATION, False)}
         regulator: Element = self.regulator.public(self.suite)
-        return Parameters(ORIGIN, EPOCH, regulator, (self.attester.public(self.suite),), kinds)
+        return Parameters(ORIGIN, EPOCH, regulator, {self.attester.public(self.suite): "customs"}, kinds)

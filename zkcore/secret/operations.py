@@ -358,9 +358,10 @@ def prove_headroom(
     """The owner's or the regulator's part of a draw: `left` minor units remain after it.
 
     secret is the prover's key for this document; opening is the draft's, which the bank disclosed; left is what the prover
-    knows to remain after the draw; moved is the draw that the draft takes over. Checks the draft's own proof first. Raises
-    WitnessError when the headroom does not suffice or a figure is wrong, OpeningError when the draft does not open as told, BatchRejected when its proof is false,
-    IdentityError when its blinding cancels the residual's.
+    knows to remain after the draw; moved is the draw that the draft takes over. Checks the draft's own proof first.
+
+    Raises WitnessError when the headroom does not suffice or a figure is wrong, OpeningError when the draft does not open as
+    told, BatchRejected when its proof is false, IdentityError when its blinding cancels the residual's.
     """
     verify(suite, ledger.check_draft(suite, parameters, ledger.facts(document), draft, moved=moved))
     check_opening(suite, draft.amount.commitment, opening)
