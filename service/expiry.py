@@ -1,7 +1,7 @@
 """Reservations that were not disbursed by their expiry free themselves: the service looks for them again and again.
 
-Each becomes an entry of its own, by the same path as any write and conditional on the same heads, so that several processes that
-look at the same time free each once.
+Each becomes an entry of its own, by the same path as any write and conditional on the same heads, so that several processes
+that look at the same time free each once.
 """
 
 from __future__ import annotations

@@ -125,7 +125,7 @@ _CHANGED = success("The document was changed", examples.DOCUMENT_RECEIPT, replay
     openapi_extra=json_body(ChangeStatusMessage, "The new status, signed for the document's revision", examples.CHANGE),
 )
 def change_status(service: Service, document: DocumentId, key: Key, body: JsonBody) -> Response:
-    """The attester declares, clears, freezes or deletes a document, or says that the goods came back. Draws stay as they are."""
+    """The attester clears, freezes or deletes a document, or says that the goods came back. Draws stay as they are."""
     message = read_message(ChangeStatusMessage, body)
     check_same(document, message.document, "/document")
     return _created(committing.change_status(service, key, message))
@@ -139,9 +139,7 @@ def change_status(service: Service, document: DocumentId, key: Key, body: JsonBo
     status_code=_CREATED,
     response_model=DocumentReceipt,
     responses={_CREATED: _CHANGED, **_OF_CHANGES},
-    openapi_extra=json_body(
-        AmendMessage, "The new limit, committed and proven for the document's revision", examples.AMENDMENT
-    ),
+    openapi_extra=json_body(AmendMessage, "The new limit, proven for the document's revision", examples.AMENDMENT),
 )
 def amend_document(service: Service, document: DocumentId, key: Key, body: JsonBody) -> Response:
     """The attester commits to another limit. Where more is drawn already, nothing can be drawn until that is mended."""

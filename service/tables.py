@@ -75,7 +75,10 @@ DOCUMENTS = Table(
     _octets("overdrawn", 32),
     Column("registered_at", ForeignKey(ENTRIES.c.position), nullable=False),
 )
-"""Documents as they stand: the fields of zkcore.ledger.DocumentState. `head` moves with whatever changes the residual, and a change names the head it was proven for."""
+"""Documents as they stand: the fields of zkcore.ledger.DocumentState.
+
+`head` moves with whatever changes what can be drawn, and a change names the head it was proven for.
+"""
 
 DRAWS = Table(
     "draws",

@@ -36,8 +36,8 @@ class Line:
 def plan_financing(verifier: Verifier, draws: Sequence[Draw], now: int) -> Plan:
     """Every draw is made by its bank, agreed to by the owner, and covered by its document's headroom at this moment.
 
-    Refusals come in this order: what anybody can see, what the bank's part fails, what is known of ids and consents, and headroom
-    last.
+    Refusals come in this order: what anybody can see, what the bank's part fails, what is known of ids and consents, and
+    headroom last.
     """
     lines = _lines(verifier, draws)
     _refuse_times(verifier.parameters, lines, now)

@@ -1,4 +1,4 @@
-"""Steps of a financing before and after its draws: applied for, decided, disbursed, reduced, closed; and reservations that expire.
+"""Steps of a financing before and after its draws: applied for, decided, disbursed, reduced, closed; and what expires.
 
 A request has one step a draw, on as many documents, so that a financing over several documents is whole at every step.
 """
