@@ -158,16 +158,23 @@ def malformed(pointer: str, detail: str) -> Refusal:
 def of_validation(errors: Sequence[Any], content: Any = None) -> Refusal:
     """The request is malformed in these places, as pydantic found them in the content of its body."""
     fields = [
-        FieldProblem(path=_pointer(_places(_location(error), content)), detail=error["msg"].removeprefix("Value error, "))
+        FieldProblem(path=_pointer(_places(_location(error), content)), detail=_detail(error))
         for error in errors[:_MOST_FIELDS]
     ]
     return Refusal(problems.MALFORMED, fields=fields)
 
 
+def _detail(error: Any) -> str:
+    """What is wrong, without what was sent: of a form that is not known, pydantic would quote the name."""
+    if error.get("type", "").startswith("union_tag"):
+        return "this names none of the forms that can stand here; see the schema"
+    return str(error["msg"]).removeprefix("Value error, ")
+
+
 def _location(error: Any) -> tuple[str | int, ...]:
     """Where an error is. A form that is not chosen rightly is the mistake of the field that chooses it."""
     location: tuple[str | int, ...] = error["loc"]
-    return (*location, "type") if error["type"].startswith("union_tag") else location
+    return (*location, "type") if error.get("type", "").startswith("union_tag") else location
 
 
 def _places(location: Sequence[str | int], content: Any) -> Iterator[str | int]:
