@@ -1,8 +1,9 @@
 """What each write must prove, and what it writes.
 
-A `plan_` function reads the rows, has zkcore.ledger build every statement from them, and verifies all claims of the request in
-one batch; it raises Refusal or returns the plan. The plan itself is called inside the transaction with the time of the entries:
-it verifies nothing, and only computes the entries and the states that follow from the rows that were read.
+A `plan_` function reads the rows, has zkcore.ledger build every statement from them, and has all claims of the request
+verified in one batch with those of other requests; it raises Refusal or returns the plan. The plan itself is called inside the
+transaction with the time of the entries: it verifies nothing, and only computes the entries and the states that follow from the
+rows that were read.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from zkcore.verifying.batch import Claim
 def plan_registration(verifier: Verifier, documents: Sequence[Register]) -> Plan:
     """Each limit is in range, committed by an attester of this log, and readable by owner and regulator; each id is new."""
     claims = [claim for line, operation in enumerate(documents) for claim in _registration_claims(verifier, line, operation)]
-    require_claims(verifier.suite, claims)
+    require_claims(verifier.joint, claims)
     ids = [operation.document for operation in documents]
     _refuse_taken(ids, verifier.storage.documents(ids))
     return partial(_registered, documents)
@@ -80,7 +81,7 @@ def plan_financing(verifier: Verifier, draws: Sequence[Draw], now: int) -> Plan:
         except (StateError, IdentityError) as error:
             failures.append((_unfit(line, document, error), error))
     try:
-        require_claims(verifier.suite, claims, failures)
+        require_claims(verifier.joint, claims, failures)
     except Refusal as refusal:
         if refusal.problem is problems.HEADROOM_NOT_PROVEN:
             _refuse_used(verifier, draws)
@@ -151,7 +152,7 @@ def plan_reduction(verifier: Verifier, operation: Reduce) -> Plan:
     document, draw = _open_draw(verifier, operation.draw)
     with _unblinded_refused():
         claims = ledger.check_reduce(verifier.suite, verifier.parameters, ledger.facts(document), draw, operation, "0:reduce")
-    require_claims(verifier.suite, claims)
+    require_claims(verifier.joint, claims)
     return partial(_reduced, verifier.parameters, document, draw, operation)
 
 
@@ -192,7 +193,7 @@ def plan_closure(verifier: Verifier, operation: Close) -> Plan:
     document, draw = _open_draw(verifier, operation.draw)
     facts = ledger.facts(document)
     claims = ledger.check_close(verifier.suite, verifier.parameters, facts, draw, operation, "0:close")
-    require_claims(verifier.suite, claims)
+    require_claims(verifier.joint, claims)
     return partial(_closed, draw, operation)
 
 

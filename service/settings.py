@@ -25,14 +25,15 @@ class Settings:
     export_token: the bearer token of auditors
     maximum_body: bytes of a request
     maximum_requests: requests at work or waiting at one time; further ones are told to come back
-    workers: threads that verify and talk to the database, each with a connection of its own
+    workers: requests that are worked on at the same time, each in a thread that may need a connection to the database; most
+        threads wait for a group to be verified or committed, so there are more of them than a processor has use for
     """
 
     database: str = field(repr=False)
     export_token: str = field(repr=False)
     maximum_body: int = 1 << 20
     maximum_requests: int = 256
-    workers: int = min(32, 2 * (os.cpu_count() or 1) + 2)
+    workers: int = 32
 
 
 def database_url(directory: Path) -> str:
