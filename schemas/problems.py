@@ -162,6 +162,14 @@ DRAW_CLOSED = _p(
     "Nothing more can be done on it; start a new financing.",
     "不能再作变更；如需融资请另行申请。",
 )
+BATCH_UNKNOWN = _p(
+    "batch-unknown",
+    404,
+    "No such batch for you",
+    "没有您可用的该批次",
+    "Check the batch's id in your own records; send the batch again under its Idempotency-Key to be told the id.",
+    "请核对本行记录中的批次编号；以原幂等键重发该批次可重新获得编号。",
+)
 ALREADY_EXISTS = _p(
     "already-exists",
     409,
@@ -256,6 +264,7 @@ ALL: tuple[ProblemType, ...] = (
     DOCUMENT_UNKNOWN,
     DRAW_UNKNOWN,
     DRAW_CLOSED,
+    BATCH_UNKNOWN,
     ALREADY_EXISTS,
     REGISTRATION_REFUSED,
     PROOF_INVALID,

@@ -67,6 +67,15 @@ RECEIPT: dict[str, Any] = {"index": 42, "time": 1_750_000_000, "leaf": _octets(3
 DRAW_RECEIPT: dict[str, Any] = {"draw": _octets(32, 4), "head": _octets(32, 23), "receipt": RECEIPT}
 REGISTERED: dict[str, Any] = {"receipts": [RECEIPT]}
 FINANCED: dict[str, Any] = {"draws": [DRAW_RECEIPT]}
+BATCH: dict[str, Any] = {"batch": _octets(32, 33), "total": 500}
+BATCH_PAGE: dict[str, Any] = {
+    **BATCH,
+    "done": 120,
+    "failed": 1,
+    "lines": [],
+    "next": 120,
+}
+BATCH_EVENT = 'event: progress\ndata: {"total":500,"done":120,"failed":1}\nid: 120\nretry: 1000\n\n'
 STATUS: dict[str, Any] = {"document": _octets(32, 3), "kind": "export-declaration", "currency": "USD", "financeable": True}
 NOTICE: dict[str, Any] = {
     "document": _octets(32, 3),

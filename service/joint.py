@@ -8,7 +8,7 @@ What somebody who sends false proofs can do to the others. A group that does not
 group the next may weigh half of it at most, and only a group without a false claim lets the bound double again. Under steady
 attack every request is soon verified alone, as if there were no groups: a false request then takes its own time from its lane
 and nothing more. The first groups of an attack make others wait, once, for less than twice the search through the largest.
-A group is never larger than LARGEST claims, and there are as many lanes as cores.
+A group is never larger than LARGEST claims, and there is a lane for every two cores.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class JointVerification:
     _groups: Gathering[Sequence[Claim], None] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        groups = Gathering(self._verify, lambda: self.bound.claims, len, lanes=os.cpu_count() or 1)
+        groups = Gathering(self._verify, lambda: self.bound.claims, len, lanes=max(1, (os.cpu_count() or 1) // 2))
         object.__setattr__(self, "_groups", groups)
 
     def verify(self, claims: Sequence[Claim]) -> None:

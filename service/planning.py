@@ -17,7 +17,7 @@ from schemas.answers import DrawReceipt, FinancingAnswer, Receipt, RegistrationA
 from schemas.entries import Closed, Drawn, Reduced, Registered, encode_entry
 from schemas.messages import CloseMessage, DrawMessage, ReduceMessage, RegisterMessage
 from service.problems import Failure, Refusal, decoding, lines_refusal, refuse_lines, require_claims
-from service.storage import Changes, Plan
+from service.storage import Changes, Plan, Seen, Wanted
 from service.verifier import Verifier
 from tlog.leaf import leaf_hash
 from zkcore import ledger
@@ -61,12 +61,19 @@ def _registered(documents: Sequence[Register], time: int) -> Changes:
 # --- financing ------------------------------------------------------------------------------------------------------------
 
 
-def plan_financing(verifier: Verifier, draws: Sequence[Draw], now: int) -> Plan:
+def rests_on(draws: Sequence[Draw]) -> Wanted:
+    """What has to be read before a financing of these draws is planned."""
+    drafts = [draw.draft for draw in draws]
+    consents = [consent for consent in _consents(draws) if consent]
+    return Wanted([draft.document for draft in drafts], [draft.draw for draft in drafts], consents)
+
+
+def plan_financing(verifier: Verifier, draws: Sequence[Draw], now: int, seen: Seen) -> Plan:
     """Every draw is made by its bank, agreed to by the owner, and covered by its document's headroom at this moment.
 
     Refusals come in this order: what the bank's part fails, what is known of ids and consents, and headroom last.
     """
-    documents = _documents(verifier, [draw.draft.document for draw in draws])
+    documents = _documents(seen, [draw.draft.document for draw in draws])
     _refuse_expired(draws, now)
     claims: list[Claim] = []
     failures: list[Failure] = []
@@ -84,9 +91,9 @@ def plan_financing(verifier: Verifier, draws: Sequence[Draw], now: int) -> Plan:
         require_claims(verifier.joint, claims, failures)
     except Refusal as refusal:
         if refusal.problem is problems.HEADROOM_NOT_PROVEN:
-            _refuse_used(verifier, draws)
+            _refuse_used(seen, draws)
         raise
-    _refuse_used(verifier, draws)
+    _refuse_used(seen, draws)
     return partial(_drawn, documents, draws)
 
 
@@ -97,14 +104,13 @@ def _unfit(line: int, document: DocumentState, error: ZkError) -> str:
     return f"{line}:draw.headroom" if of_state else f"{line}:draw.consent"
 
 
-def _documents(verifier: Verifier, ids: Sequence[bytes]) -> list[DocumentState]:
+def _documents(seen: Seen, ids: Sequence[bytes]) -> list[DocumentState]:
     """The documents of the lines. Refuses one that stands twice or is not there."""
     repeated = StateError("the document stands on an earlier line, too")
     refuse_lines(problems.DOCUMENT_REPEATED, [(line, repeated) for line, id_ in enumerate(ids) if id_ in ids[:line]])
-    known = verifier.storage.documents(ids)
     unknown = StateError("no such document")
-    refuse_lines(problems.DOCUMENT_UNKNOWN, [(line, unknown) for line, id_ in enumerate(ids) if id_ not in known])
-    return [known[id_] for id_ in ids]
+    refuse_lines(problems.DOCUMENT_UNKNOWN, [(line, unknown) for line, id_ in enumerate(ids) if id_ not in seen.documents])
+    return [seen.documents[id_] for id_ in ids]
 
 
 def _refuse_expired(draws: Sequence[Draw], time: int) -> None:
@@ -118,13 +124,11 @@ def _consents(draws: Sequence[Draw]) -> list[tuple[bytes, bytes] | None]:
     return [None if draft.consent is None else (draft.document, draft.consent.application) for draft in drafts]
 
 
-def _refuse_used(verifier: Verifier, draws: Sequence[Draw]) -> None:
-    consents = _consents(draws)
-    used = verifier.storage.consents_among([consent for consent in consents if consent])
+def _refuse_used(seen: Seen, draws: Sequence[Draw]) -> None:
     error = StateError("the consent was used before")
-    refuse_lines(problems.CONSENT_USED, [(line, error) for line, consent in enumerate(consents) if consent in used])
-    ids = [draw.draft.draw for draw in draws]
-    _refuse_taken(ids, verifier.storage.draws_among(ids))
+    used = [line for line, consent in enumerate(_consents(draws)) if consent in seen.consents]
+    refuse_lines(problems.CONSENT_USED, [(line, error) for line in used])
+    _refuse_taken([draw.draft.draw for draw in draws], seen.draws)
 
 
 def _drawn(documents: Sequence[DocumentState], draws: Sequence[Draw], time: int) -> Changes:

@@ -172,10 +172,10 @@ def _of_parameters(error: RequestValidationError) -> Refusal:
 # --- answers --------------------------------------------------------------------------------------------------------------
 
 
-def problem_response(refusal: Refusal) -> Response:
-    """The answer to a refused request."""
+def problem_of(refusal: Refusal) -> Problem:
+    """The document that says why."""
     kind = refusal.problem
-    body = Problem(
+    return Problem(
         type=kind.uri,
         title=kind.title,
         title_zh=kind.title_zh,
@@ -185,8 +185,13 @@ def problem_response(refusal: Refusal) -> Response:
         lines=list(refusal.lines),
         fields=list(refusal.fields),
     )
+
+
+def problem_response(refusal: Refusal) -> Response:
+    """The answer to a refused request."""
     headers = {"Cache-Control": "no-store", **(refusal.headers or {})}
-    return Response(body.model_dump_json(), status_code=kind.status, headers=headers, media_type=CONTENT_TYPE)
+    body = problem_of(refusal).model_dump_json()
+    return Response(body, status_code=refusal.problem.status, headers=headers, media_type=CONTENT_TYPE)
 
 
 def refusal_of(error: Exception) -> Refusal:

@@ -7,12 +7,12 @@ the head that its proof was checked against. Whatever does not fit concerns only
 beforehand is looked up before anything of the group is written, and should the database refuse the rest all the same, nothing
 of it stays and each request is committed by itself.
 
-Queries that several requests ask at the same time are one query, too.
+What several requests have to look up at the same time is looked up together, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -110,6 +110,25 @@ Plan = Callable[[int], Changes]
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """What a request rests on: documents and draws by id, consents by (document, application)."""
+
+    documents: Sequence[bytes] = ()
+    draws: Sequence[bytes] = ()
+    consents: Sequence[tuple[bytes, bytes]] = ()
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What there is of it, and what was answered to the same request before."""
+
+    answer: Answer | None
+    documents: Mapping[bytes, DocumentState]
+    draws: set[bytes]
+    consents: set[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True)
 class Write:
     """One request that wants to be committed."""
 
@@ -132,10 +151,7 @@ class Storage:
         alone = {_SINGLE: True} if engine.dialect.name == "sqlite" else {"isolation_level": "AUTOCOMMIT"}
         self._asker = engine.execution_options(**alone)
         self._commits = Gathering(self._commit, lambda: _LARGEST_GROUP)
-        self._documents = Gathering(self._find_documents, lambda: _LARGEST_GROUP)
-        self._draws = Gathering(self._find_draws, lambda: _LARGEST_GROUP)
-        self._consents = Gathering(self._find_consents, lambda: _LARGEST_GROUP)
-        self._answers = Gathering(self._find_answers, lambda: _LARGEST_GROUP)
+        self._looks = Gathering(self._look, lambda: _LARGEST_GROUP)
 
     def close(self) -> None:
         """Give every connection back."""
@@ -164,26 +180,30 @@ class Storage:
         with self.asking("size") as connection:
             return int(connection.scalar(select(LOG.c.size)) or 0)
 
-    def answer(self, key: RequestKey) -> Answer | None:
-        """What was answered to this request before. Raises Refusal when its key was used for another request."""
-        return self._answers.submit(key)
+    def look(self, key: RequestKey, wanted: Wanted) -> Seen:
+        """What a write rests on, all of one moment. Raises Refusal when its key was used for another request."""
+        return self._looks.submit((key, wanted))
 
-    def _find_answers(self, keys: Sequence[RequestKey]) -> list[Answer | Failed | None]:
-        with self.asking("answer") as connection:
-            rows = connection.execute(select(ANSWERS).where(ANSWERS.c.id.in_({key.digest for key in keys}))).all()
-        found = {row.id: row for row in rows}
-        return [_replayed(key, found.get(key.digest)) for key in keys]
+    def _look(self, asked: Sequence[tuple[RequestKey, Wanted]]) -> list[Seen | Failed]:
+        """For several requests in one transaction, each table being asked once."""
+        with self.reading("look") as connection:
+            digests = {key.digest for key, _ in asked}
+            answers = {row.id: row for row in connection.execute(select(ANSWERS).where(ANSWERS.c.id.in_(digests)))}
+            documents = self._documents(connection, {id_ for _, wanted in asked for id_ in wanted.documents})
+            draws = _known_draws(connection, {id_ for _, wanted in asked for id_ in wanted.draws})
+            consents = _known_consents(connection, {pair for _, wanted in asked for pair in wanted.consents})
+        return [_seen(key, answers.get(key.digest), wanted, documents, draws, consents) for key, wanted in asked]
 
     def documents(self, ids: Sequence[bytes]) -> dict[bytes, DocumentState]:
         """Those of the documents that there are."""
-        return self._documents.submit(ids)
-
-    def _find_documents(self, asked: Sequence[Sequence[bytes]]) -> list[dict[bytes, DocumentState]]:
-        wanted = {id_ for ids in asked for id_ in ids}
         with self.asking("documents") as connection:
-            rows = connection.execute(select(DOCUMENTS).where(DOCUMENTS.c.id.in_(wanted))).mappings().all()
-        states = {row["id"]: document_of_row(self._group, row) for row in rows}
-        return [{id_: states[id_] for id_ in ids if id_ in states} for ids in asked]
+            return self._documents(connection, ids)
+
+    def _documents(self, connection: Connection, ids: Collection[bytes]) -> dict[bytes, DocumentState]:
+        if not ids:
+            return {}
+        rows = connection.execute(select(DOCUMENTS).where(DOCUMENTS.c.id.in_(ids))).mappings().all()
+        return {row["id"]: document_of_row(self._group, row) for row in rows}
 
     def draw(self, draw: bytes) -> DrawState | None:
         """A draw, or None when there is none."""
@@ -193,25 +213,8 @@ class Storage:
 
     def draws_among(self, ids: Sequence[bytes]) -> set[bytes]:
         """Those of the ids that are a draw's."""
-        return self._draws.submit(ids)
-
-    def _find_draws(self, asked: Sequence[Sequence[bytes]]) -> list[set[bytes]]:
-        wanted = {id_ for ids in asked for id_ in ids}
         with self.asking("draws_among") as connection:
-            known = set(connection.scalars(select(DRAWS.c.id).where(DRAWS.c.id.in_(wanted))))
-        return [known.intersection(ids) for ids in asked]
-
-    def consents_among(self, pairs: Sequence[tuple[bytes, bytes]]) -> set[tuple[bytes, bytes]]:
-        """Those of the (document, application) whose consent was used."""
-        return self._consents.submit(pairs) if pairs else set()
-
-    def _find_consents(self, asked: Sequence[Sequence[tuple[bytes, bytes]]]) -> list[set[tuple[bytes, bytes]]]:
-        key = tuple_(CONSENTS.c.document, CONSENTS.c.application)
-        wanted = {pair for pairs in asked for pair in pairs}
-        with self.asking("consents_among") as connection:
-            rows = connection.execute(select(CONSENTS.c.document, CONSENTS.c.application).where(key.in_(wanted)))
-            known = {(row.document, row.application) for row in rows}
-        return [known.intersection(pairs) for pairs in asked]
+            return _known_draws(connection, ids)
 
     def registration(self, document: bytes) -> bytes | None:
         """The entry that registered a document, or None when there is none."""
@@ -302,11 +305,32 @@ class Storage:
         return outcomes
 
 
-def _replayed(key: RequestKey, row: Row[Any] | None) -> Answer | Failed | None:
+def _known_draws(connection: Connection, ids: Collection[bytes]) -> set[bytes]:
+    return set(connection.scalars(select(DRAWS.c.id).where(DRAWS.c.id.in_(ids)))) if ids else set()
+
+
+def _known_consents(connection: Connection, pairs: Collection[tuple[bytes, bytes]]) -> set[tuple[bytes, bytes]]:
+    if not pairs:
+        return set()
+    key = tuple_(CONSENTS.c.document, CONSENTS.c.application)
+    rows = connection.execute(select(CONSENTS.c.document, CONSENTS.c.application).where(key.in_(pairs)))
+    return {(row.document, row.application) for row in rows}
+
+
+def _seen(
+    key: RequestKey,
+    answered: Row[Any] | None,
+    wanted: Wanted,
+    documents: Mapping[bytes, DocumentState],
+    draws: set[bytes],
+    consents: set[tuple[bytes, bytes]],
+) -> Seen | Failed:
     try:
-        return None if row is None else replay(key, row.fingerprint, row.body)
+        answer = None if answered is None else replay(key, answered.fingerprint, answered.body)
     except Refusal as refusal:
         return Failed(refusal)
+    own = {id_: documents[id_] for id_ in wanted.documents if id_ in documents}
+    return Seen(answer, own, draws.intersection(wanted.draws), consents.intersection(wanted.consents))
 
 
 def _plan(write: Write, time: int) -> Changes | Failed:

@@ -31,7 +31,7 @@ METADATA = MetaData()
 """The newest version of the tables. Every change here is a version in service.migrations, too; a test compares them."""
 
 
-def _octets(name: str, size: int, *arguments: Any, **options: Any) -> Column[bytes]:
+def octets(name: str, size: int, *arguments: Any, **options: Any) -> Column[bytes]:
     """A column of exactly `size` bytes."""
     return Column(name, LargeBinary, CheckConstraint(f"length({name}) = {size}"), *arguments, nullable=False, **options)
 
@@ -57,14 +57,14 @@ ENTRIES = Table(
 DOCUMENTS = Table(
     "documents",
     METADATA,
-    _octets("id", 32, primary_key=True),
+    octets("id", 32, primary_key=True),
     Column("kind", String(64), nullable=False),
     Column("currency", String(3), nullable=False),
     Column("epoch", BigInteger, nullable=False),
-    _octets("owner", ELEMENT_SIZE),
-    _octets("limit_committed", HANDLED_COMMITMENT_SIZE),
-    _octets("residual", HANDLED_COMMITMENT_SIZE),
-    _octets("head", 32),
+    octets("owner", ELEMENT_SIZE),
+    octets("limit_committed", HANDLED_COMMITMENT_SIZE),
+    octets("residual", HANDLED_COMMITMENT_SIZE),
+    octets("head", 32),
     Column("draws", Integer, CheckConstraint(f"draws BETWEEN 0 AND {MAXIMUM_DRAWS}"), nullable=False),
     Column("registered_at", ForeignKey(ENTRIES.c.position), nullable=False),
 )
@@ -73,11 +73,11 @@ DOCUMENTS = Table(
 DRAWS = Table(
     "draws",
     METADATA,
-    _octets("id", 32, primary_key=True),
+    octets("id", 32, primary_key=True),
     Column("document", ForeignKey(DOCUMENTS.c.id), nullable=False, index=True),
-    _octets("draw_key", ELEMENT_SIZE),
-    _octets("outstanding", HANDLED_COMMITMENT_SIZE),
-    _octets("head", 32),
+    octets("draw_key", ELEMENT_SIZE),
+    octets("outstanding", HANDLED_COMMITMENT_SIZE),
+    octets("head", 32),
     Column("closed", Boolean, nullable=False),
 )
 """Draws as they stand."""
@@ -86,7 +86,7 @@ CONSENTS = Table(
     "consents",
     METADATA,
     Column("document", ForeignKey(DOCUMENTS.c.id), nullable=False),
-    _octets("application", 32),
+    octets("application", 32),
     PrimaryKeyConstraint("document", "application"),
 )
 """Owners' consents that were used: one draw a document for each application."""
@@ -94,7 +94,7 @@ CONSENTS = Table(
 NONCES = Table(
     "nonces",
     METADATA,
-    _octets("nonce", 16, primary_key=True),
+    octets("nonce", 16, primary_key=True),
     Column("seen", BigInteger, nullable=False, index=True),
 )
 """Nonces of private views of the last minutes."""
@@ -102,8 +102,8 @@ NONCES = Table(
 ANSWERS = Table(
     "answers",
     METADATA,
-    _octets("id", 32, primary_key=True),
-    _octets("fingerprint", 32),
+    octets("id", 32, primary_key=True),
+    octets("fingerprint", 32),
     Column("body", LargeBinary, nullable=False),
 )
 """What was answered to each accepted write, by digest of its Idempotency-Key. Never expires."""

@@ -92,7 +92,7 @@ def closure(desk: Desk) -> Send:
     return lambda: desk.send_close(operation, key="closure-that-breaks")
 
 
-WRITES: dict[Callable[[Desk], Send], int] = {registration: 5, financing: 8, reduction: 6, closure: 5}
+WRITES: dict[Callable[[Desk], Send], int] = {registration: 5, financing: 7, reduction: 5, closure: 5}
 """Each kind of write, and at how many statements at least it must have been broken off."""
 
 
