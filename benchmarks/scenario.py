@@ -135,12 +135,17 @@ def register(world: World, paper: Document) -> Register:
     )
 
 
-def draw_key(world: World) -> SigningSecret:
-    """A fresh key of the bank, for one draw."""
-    return world.bank.shifted(world.suite, random_nonzero_scalar(world.randomness, world.suite.group))
+def bank(world: World, number: int) -> SigningSecret:
+    """The key of the bank of this number, the same in every process."""
+    return SigningSecret.generate(world.suite, SeededRandomness(b"benchmarks bank %d" % number))
 
 
-def bank_part(world: World, paper: Document, key: SigningSecret, opening: Opening) -> Draft:
+def draw_key(world: World, lender: SigningSecret | None = None) -> SigningSecret:
+    """A fresh key of the world's bank, or of another, for one draw."""
+    return (lender or world.bank).shifted(world.suite, random_nonzero_scalar(world.randomness, world.suite.group))
+
+
+def bank_part(world: World, paper: Document, key: SigningSecret, opening: Opening, expires: int = EXPIRES) -> Draft:
     """The bank's draft of a draw of opening.amount."""
     return prove_draft(
         world.suite,
@@ -149,7 +154,7 @@ def bank_part(world: World, paper: Document, key: SigningSecret, opening: Openin
         draw=world.randomness.read(32),
         key=key,
         opening=opening,
-        expires=EXPIRES,
+        expires=expires,
         memos=world.memos,
         consent=None,
         asked=None,
@@ -172,10 +177,12 @@ def owner_part(world: World, paper: Document, draft: Draft, opening: Opening) ->
     )
 
 
-def draw(world: World, paper: Document, amount: int) -> tuple[Draw, SigningSecret, Opening]:
-    """A whole draw, with the bank's key and opening of it."""
-    key, opening = draw_key(world), fresh_opening(world.suite, amount, world.randomness)
-    draft = bank_part(world, paper, key, opening)
+def draw(
+    world: World, paper: Document, amount: int, lender: SigningSecret | None = None, expires: int = EXPIRES
+) -> tuple[Draw, SigningSecret, Opening]:
+    """A whole draw of the world's bank, or of another, with the key and the opening of it."""
+    key, opening = draw_key(world, lender), fresh_opening(world.suite, amount, world.randomness)
+    draft = bank_part(world, paper, key, opening, expires)
     return Draw(draft, owner_part(world, paper, draft, opening)), key, opening
 
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from schemas.messages import DocumentStatusName
+from schemas.problems import Problem
 from schemas.wire import Count, Currency, Digest, Epoch, Handled, Identifier, Memo, Message, Name, Point, Seconds, Words
+
+MAXIMUM_BATCH = 5_000
+"""Financings in one batch."""
 
 
 class Receipt(Message):
@@ -48,6 +52,38 @@ class DocumentReceipt(Message):
     document: Identifier
     revision: Digest
     receipt: Receipt
+class BatchAccepted(Message):
+    """A batch is kept, and will be worked off: ask for its answers by this id."""
+
+    batch: Identifier
+    total: Count
+
+
+class BatchProgress(Message):
+    """Of `total` lines `done` are decided, and `failed` of these were refused."""
+
+    total: Count
+    done: Count
+    failed: Count
+
+
+class BatchLine(Message):
+    """What was answered to a line, counted from 0: receipts, or the problem that a request of its own would have got."""
+
+    line: Count
+    answer: FinancingAnswer | None
+    problem: Problem | None
+
+
+class BatchPage(Message):
+    """Answers in the order of the lines, up to the first that is not decided. `next` is where to go on, or null at the end."""
+
+    batch: Identifier
+    total: Count
+    done: Count
+    failed: Count
+    lines: list[BatchLine]
+    next: Count | None
 
 
 class DocumentStatus(Message):

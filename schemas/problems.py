@@ -162,6 +162,14 @@ WRONG_STAGE = _p(
     "The line says at which. Look it up in your own records, and take the step that follows from there.",
     "所处阶段见该行说明。请核对本行记录，并办理相应的下一步。",
 )
+BATCH_UNKNOWN = _p(
+    "batch-unknown",
+    404,
+    "No such batch for you",
+    "没有您可用的该批次",
+    "Check the batch's id in your own records; send the batch again under its Idempotency-Key to be told the id.",
+    "请核对本行记录中的批次编号；以原幂等键重发该批次可重新获得编号。",
+)
 ALREADY_EXISTS = _p(
     "already-exists",
     409,
@@ -296,6 +304,7 @@ ALL: tuple[ProblemType, ...] = (
     DOCUMENT_UNKNOWN,
     DRAW_UNKNOWN,
     WRONG_STAGE,
+    BATCH_UNKNOWN,
     ALREADY_EXISTS,
     REGISTRATION_REFUSED,
     CHANGE_REFUSED,

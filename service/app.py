@@ -11,6 +11,8 @@ from anyio import to_thread
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
+from service.batches.routes import router as batches_router
+from service.batches.worker import BatchWorker
 from service.expiry import keep_freeing
 from service.limits import BodyLimit, RequestLimit
 from service.logs import RequestLog
@@ -40,6 +42,7 @@ def create_app(settings: Settings, suite: Suite, clock: Clock) -> FastAPI:
     app = _assemble(settings)
     app.state.verifier = verifier
     app.state.settings = settings
+    app.state.batches = BatchWorker(verifier)
     return app
 
 
@@ -56,6 +59,7 @@ def _assemble(settings: Settings) -> FastAPI:
         openapi_tags=[
             {"name": "documents", "description": "Attested papers with a committed limit"},
             {"name": "financings", "description": "Draws on documents, and what becomes of them"},
+            {"name": "batches", "description": "Many financings in one request"},
             {"name": "log", "description": "What the log is about, and its entries for auditors"},
         ],
         docs_url=None,
@@ -65,11 +69,12 @@ def _assemble(settings: Settings) -> FastAPI:
         middleware=[
             Middleware(RequestLog),
             Middleware(RequestLimit, maximum=settings.maximum_requests),
-            Middleware(BodyLimit, maximum=settings.maximum_body),
+            Middleware(BodyLimit, maximum=settings.maximum_body, larger={"/v1/batches": settings.maximum_batch}),
         ],
     )
     install_problems(app)
     app.include_router(router)
+    app.include_router(batches_router)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
 
@@ -79,7 +84,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """As many requests are worked on at a time as there are connections; reservations expire meanwhile."""
     to_thread.current_default_thread_limiter().total_tokens = app.state.settings.workers
     freeing = asyncio.create_task(keep_freeing(app.state.verifier, app.state.settings.expiry_seconds))
+    app.state.batches.start()
     yield
+    await to_thread.run_sync(app.state.batches.stop)
     freeing.cancel()
     with suppress(asyncio.CancelledError):
         await freeing

@@ -59,7 +59,10 @@ _IDEMPOTENCY_KEY = Header(
 )
 
 
-async def _request_key(request: Request, body: JsonBody, key: Annotated[str, _IDEMPOTENCY_KEY]) -> RequestKey:
+IdempotencyKey = Annotated[str, _IDEMPOTENCY_KEY]
+
+
+async def _request_key(request: Request, body: JsonBody, key: IdempotencyKey) -> RequestKey:
     return RequestKey.of(key, request.method, request.scope["path"], body)
 
 

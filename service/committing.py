@@ -1,7 +1,7 @@
 """Verify and commit: the writes of the service.
 
-Each one runs the same way. What was sent is decoded; then, until nothing moved under it: a stored answer is replayed; rows are
-read, statements built from them and verified, all outside any transaction (service.planning); one transaction writes the
+Each one runs the same way. What was sent is decoded; then, until nothing moved under it: rows are read; a stored answer is
+replayed; statements built from them and verified, all outside any transaction (service.planning); one transaction writes the
 entries and the states that follow, conditional on the heads that were read. A lost race is no case of its own: the same path
 runs again and finds out what is true now.
 """
@@ -22,13 +22,14 @@ from schemas.messages import (
 from service.idempotency import Answer, RequestKey
 from service.metrics import count_overtaken
 from service.planning.documents import plan_amendment, plan_overdrawn, plan_registration, plan_status
-from service.planning.financing import plan_financing
-from service.planning.steps import plan_expiry, plan_steps
+from service.planning.financing import draws_rest_on, plan_financing
+from service.planning.steps import plan_expiry, plan_steps, steps_rest_on
 from service.problems import RETRY_AFTER, Refusal, decoding
-from service.storage import Moved, Plan
+from service.storage import Moved, Plan, Seen, Wanted
 from service.verifier import Verifier
 
 _ATTEMPTS = 8
+NOTHING = Wanted()
 
 
 def register(verifier: Verifier, key: RequestKey, request: RegistrationRequest) -> Answer:
@@ -37,7 +38,7 @@ def register(verifier: Verifier, key: RequestKey, request: RegistrationRequest) 
     for line, message in enumerate(request.documents):
         with decoding(f"/documents/{line}"):
             documents.append(message.decode(verifier.suite.group))
-    return _commit_once(verifier, key, lambda now: plan_registration(verifier, documents))
+    return _commit_once(verifier, key, lambda now, _: plan_registration(verifier, documents))
 
 
 def verify_and_commit(verifier: Verifier, key: RequestKey, request: FinancingRequest) -> Answer:
@@ -46,7 +47,7 @@ def verify_and_commit(verifier: Verifier, key: RequestKey, request: FinancingReq
     for line, message in enumerate(request.lines):
         with decoding(f"/lines/{line}"):
             draws.append(message.decode(verifier.suite.group))
-    return _commit_once(verifier, key, lambda now: plan_financing(verifier, draws, now))
+    return _commit_once(verifier, key, lambda now, seen: plan_financing(verifier, draws, now, seen), draws_rest_on(draws))
 
 
 def take_steps(verifier: Verifier, key: RequestKey, request: StepsRequest) -> Answer:
@@ -55,36 +56,36 @@ def take_steps(verifier: Verifier, key: RequestKey, request: StepsRequest) -> An
     for line, step in enumerate(request.steps):
         with decoding(f"/steps/{line}/body"):
             steps.append(step.body.decode(verifier.suite.group))
-    return _commit_once(verifier, key, lambda now: plan_steps(verifier, steps, now))
+    return _commit_once(verifier, key, lambda now, seen: plan_steps(verifier, steps, now, seen), steps_rest_on(steps))
 
 
 def change_status(verifier: Verifier, key: RequestKey, message: ChangeStatusMessage) -> Answer:
     """What became of a document, in its attester's words."""
     with decoding(""):
         operation = message.decode(verifier.suite.group)
-    return _commit_once(verifier, key, lambda now: plan_status(verifier, operation))
+    return _commit_once(verifier, key, lambda _, seen: plan_status(verifier, operation, seen), Wanted([operation.document]))
 
 
 def amend(verifier: Verifier, key: RequestKey, message: AmendMessage) -> Answer:
     """Another limit."""
     with decoding(""):
         operation = message.decode(verifier.suite.group)
-    return _commit_once(verifier, key, lambda now: plan_amendment(verifier, operation))
+    return _commit_once(verifier, key, lambda _, seen: plan_amendment(verifier, operation, seen), Wanted([operation.document]))
 
 
 def show_overdrawn(verifier: Verifier, key: RequestKey, message: OverdrawnMessage) -> Answer:
     """More is drawn on a document than its limit."""
     with decoding(""):
         operation = message.decode(verifier.suite.group)
-    return _commit_once(verifier, key, lambda now: plan_overdrawn(verifier, operation))
+    return _commit_once(verifier, key, lambda _, seen: plan_overdrawn(verifier, operation, seen), Wanted([operation.document]))
 
 
 def expire(verifier: Verifier, key: RequestKey, draw: bytes) -> Answer:
     """A reservation whose time is over frees itself."""
-    return _commit_once(verifier, key, lambda now: plan_expiry(verifier, draw, now))
+    return _commit_once(verifier, key, lambda now, seen: plan_expiry(verifier, draw, now, seen), Wanted(draws=[draw]))
 
 
-def _commit_once(verifier: Verifier, key: RequestKey, prepare: Callable[[int], Plan]) -> Answer:
+def _commit_once(verifier: Verifier, key: RequestKey, prepare: Callable[[int, Seen], Plan], wanted: Wanted = NOTHING) -> Answer:
     """Replay the answer; or prepare (read and verify) and commit, again as often as something moved in between.
 
     Every round but the last that is lost means that another request was committed, so a bound is reached only under a storm of
@@ -92,11 +93,11 @@ def _commit_once(verifier: Verifier, key: RequestKey, prepare: Callable[[int], P
     """
     with verifier.in_flight.held(key):
         for _ in range(_ATTEMPTS):
-            answer = verifier.storage.answer(key)
-            if answer is not None:
-                return answer
+            seen = verifier.storage.look(key, wanted)
+            if seen.answer is not None:
+                return seen.answer
             now = verifier.clock()
-            plan = prepare(now)
+            plan = prepare(now, seen)
             try:
                 return verifier.storage.commit(key, now, plan)
             except Moved:

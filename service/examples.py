@@ -107,6 +107,15 @@ STATUS: dict[str, Any] = {
     "replacement": _octets(32, 33),
     "revision": _octets(32, 41),
 }
+BATCH: dict[str, Any] = {"batch": _octets(32, 33), "total": 500}
+BATCH_PAGE: dict[str, Any] = {
+    **BATCH,
+    "done": 120,
+    "failed": 1,
+    "lines": [],
+    "next": 120,
+}
+BATCH_EVENT = 'event: progress\ndata: {"total":500,"done":120,"failed":1}\nid: 120\nretry: 1000\n\n'
 NOTICE: dict[str, Any] = {
     "document": _octets(32, 3),
     "currency": "USD",

@@ -6,6 +6,7 @@ whose media type is not the framework's.
 
 from __future__ import annotations
 
+import json
 from itertools import chain
 from typing import Any
 
@@ -15,6 +16,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from schemas import problems
+from schemas.answers import BatchProgress
 from schemas.messages import (
     AmendMessage,
     ChangeStatusMessage,
@@ -36,6 +38,7 @@ _DESCRIBED_HERE: tuple[type[BaseModel], ...] = (
     StepsRequest,
     ViewMessage,
     Problem,
+    BatchProgress,
 )
 
 ALWAYS = (problems.INTERNAL, problems.UNAVAILABLE)
@@ -83,6 +86,17 @@ def success(description: str, example: dict[str, Any], *, replays: bool = False)
 def json_body(model: type[BaseModel], description: str, example: dict[str, Any]) -> dict[str, Any]:
     """The `openapi_extra` of a route that reads this message."""
     content = {"application/json": {"schema": {"$ref": _SCHEMAS + model.__name__}, "example": example}}
+    return {"requestBody": {"description": description, "required": True, "content": content}}
+
+
+def lines_body(model: type[BaseModel], description: str, example: dict[str, Any]) -> dict[str, Any]:
+    """The `openapi_extra` of a route that reads such a message from each line."""
+    schema = {
+        "type": "string",
+        "contentMediaType": "application/x-ndjson",
+        "contentSchema": {"$ref": _SCHEMAS + model.__name__},
+    }
+    content = {"application/x-ndjson": {"schema": schema, "example": json.dumps(example, separators=(",", ":")) + "\n"}}
     return {"requestBody": {"description": description, "required": True, "content": content}}
 
 

@@ -20,6 +20,7 @@ from starlette.responses import Response
 
 from schemas import problems
 from schemas.problems import CONTENT_TYPE, FieldProblem, LineProblem, Problem, ProblemType
+from service.joint import JointVerification
 from zkcore.errors import (
     BatchRejected,
     ContextError,
@@ -31,8 +32,7 @@ from zkcore.errors import (
     StateError,
     ZkError,
 )
-from zkcore.suite import Suite
-from zkcore.verifying.batch import Claim, verify
+from zkcore.verifying.batch import Claim
 
 RETRY_AFTER = {"Retry-After": "1"}
 PROBLEM_KEY = "tradeveil.problem"
@@ -113,14 +113,14 @@ _ORDER = (problems.PROOF_INVALID, problems.CONSENT_INVALID, problems.HEADROOM_NO
 """Which refusal a request gets when its claims fail for several reasons: what its maker can mend by itself comes first."""
 
 
-def require_claims(suite: Suite, claims: Sequence[Claim], failures: Sequence[Failure] = ()) -> None:
-    """Returns only when every claim holds, all verified in one batch, and nothing failed before.
+def require_claims(joint: JointVerification, claims: Sequence[Claim], failures: Sequence[Failure] = ()) -> None:
+    """Returns only when every claim holds, verified with those of other requests, and nothing failed before.
 
     `failures` are what failed before any proof was looked at. Claims are labelled `line:statement`, like `3:draw.consent`.
     Raises Refusal for the first type in order that any of them failed with.
     """
     try:
-        verify(suite, claims)
+        joint.verify(claims)
     except BatchRejected as rejected:
         raise _claims_refusal([*failures, *rejected.failures]) from rejected
     if failures:
@@ -207,10 +207,10 @@ def _of_parameters(error: RequestValidationError) -> Refusal:
 # --- answers --------------------------------------------------------------------------------------------------------------
 
 
-def problem_response(refusal: Refusal) -> Response:
-    """The answer to a refused request."""
+def problem_of(refusal: Refusal) -> Problem:
+    """The document that says why."""
     kind = refusal.problem
-    body = Problem(
+    return Problem(
         type=kind.uri,
         title=kind.title,
         title_zh=kind.title_zh,
@@ -220,8 +220,13 @@ def problem_response(refusal: Refusal) -> Response:
         lines=list(refusal.lines),
         fields=list(refusal.fields),
     )
+
+
+def problem_response(refusal: Refusal) -> Response:
+    """The answer to a refused request."""
     headers = {"Cache-Control": "no-store", **(refusal.headers or {})}
-    return Response(body.model_dump_json(), status_code=kind.status, headers=headers, media_type=CONTENT_TYPE)
+    body = problem_of(refusal).model_dump_json()
+    return Response(body, status_code=refusal.problem.status, headers=headers, media_type=CONTENT_TYPE)
 
 
 def refusal_of(error: Exception) -> Refusal:

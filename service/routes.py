@@ -42,7 +42,8 @@ _CREATED = 201
 router = APIRouter(prefix="/v1")
 
 
-def _verifier(request: Request) -> Verifier:
+async def _verifier(request: Request) -> Verifier:
+    # Asynchronous, though it waits for nothing: others are run in a thread each.
     verifier: Verifier = request.app.state.verifier
     return verifier
 
@@ -50,17 +51,19 @@ def _verifier(request: Request) -> Verifier:
 Service = Annotated[Verifier, Depends(_verifier)]
 
 
-def _json(body: bytes, status: int = 200, replayed: bool = False) -> Response:
+def json_answer(body: bytes, status: int = 200, replayed: bool = False) -> Response:
+    """JSON that is encoded already."""
     headers = {"Cache-Control": "no-store", **({"Idempotency-Replayed": "true"} if replayed else {})}
     return Response(body, status_code=status, headers=headers, media_type="application/json")
 
 
-def _found(answer: BaseModel) -> Response:
-    return _json(answer.model_dump_json().encode("utf-8"))
+def found(answer: BaseModel) -> Response:
+    """What was asked for."""
+    return json_answer(answer.model_dump_json().encode("utf-8"))
 
 
 def _created(answer: Answer) -> Response:
-    return _json(answer.body, _CREATED, answer.replayed)
+    return json_answer(answer.body, _CREATED, answer.replayed)
 
 
 @router.get(
@@ -73,7 +76,7 @@ def _created(answer: Answer) -> Response:
 )
 def get_parameters(service: Service) -> Response:
     """The genesis: check its proofs of possession before you use its keys."""
-    return _json(service.genesis)
+    return json_answer(service.genesis)
 
 
 @router.post(
@@ -107,7 +110,7 @@ def register_documents(service: Service, key: Key, body: JsonBody) -> Response:
 )
 def get_document(service: Service, document: DocumentId) -> Response:
     """Kind, currency, status, financeable or not. Nothing of draws or headroom."""
-    return _found(reading.status(service, document))
+    return found(reading.status(service, document))
 
 
 _OF_CHANGES = problem_answers(*OF_WRITES, problems.DOCUMENT_UNKNOWN, problems.CHANGE_REFUSED, problems.PROOF_INVALID)
@@ -181,7 +184,7 @@ def show_overdrawn(service: Service, document: DocumentId, key: Key, body: JsonB
 )
 def get_notice(service: Service, document: DocumentId) -> Response:
     """A sealed memo that the owner alone can open. A wallet restored from its seed finds its documents by it."""
-    return _found(reading.notice(service, document))
+    return found(reading.notice(service, document))
 
 
 @router.post(
@@ -200,7 +203,7 @@ def view_document(service: Service, document: DocumentId, body: JsonBody) -> Res
     """For whoever proves to be the owner or the regulator; everybody else is told that there is no such document."""
     message = read_message(ViewMessage, body)
     check_same(document, message.document, "/document")
-    return _found(reading.view(service, message))
+    return found(reading.view(service, message))
 
 
 @router.post(
@@ -292,7 +295,7 @@ def export_entries(
     limit: Annotated[int, Digits, Query(ge=1, le=MAXIMUM_PAGE, description="entries on one page")] = 500,
 ) -> Response:
     """For auditors. `next` says where the following page starts, or is null at the end."""
-    return _found(reading.export(service, start, limit))
+    return found(reading.export(service, start, limit))
 
 
 @router.get(
@@ -305,4 +308,4 @@ def export_entries(
 )
 def get_health(service: Service) -> Response:
     """Asks the database, too."""
-    return _found(reading.health(service))
+    return found(reading.health(service))

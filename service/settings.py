@@ -24,17 +24,20 @@ class Settings:
     database: SQLAlchemy URL, which may contain a password
     export_token: the bearer token of auditors
     maximum_body: bytes of a request
+    maximum_batch: bytes of a batch; 5,000 financings of one draw each are some 32 million
     maximum_requests: requests at work or waiting at one time; further ones are told to come back
     expiry_seconds: how often reservations whose time is over are looked for
-    workers: threads that verify and talk to the database, each with a connection of its own
+    workers: requests that are worked on at the same time, each in a thread that may need a connection to the database; most
+        threads wait for a group to be verified or committed, so there are more of them than a processor has use for
     """
 
     database: str = field(repr=False)
     export_token: str = field(repr=False)
     maximum_body: int = 1 << 20
+    maximum_batch: int = 48 << 20
     maximum_requests: int = 256
     expiry_seconds: float = 5.0
-    workers: int = min(32, 2 * (os.cpu_count() or 1) + 2)
+    workers: int = 64
 
 
 def database_url(directory: Path) -> str:

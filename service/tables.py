@@ -32,7 +32,7 @@ METADATA = MetaData()
 """The newest version of the tables. Every change here is a version in service.migrations, too; a test compares them."""
 
 
-def _octets(name: str, size: int, *arguments: Any, **options: Any) -> Column[bytes]:
+def octets(name: str, size: int, *arguments: Any, **options: Any) -> Column[bytes]:
     """A column of exactly `size` bytes."""
     return Column(name, LargeBinary, CheckConstraint(f"length({name}) = {size}"), *arguments, nullable=False, **options)
 
@@ -58,21 +58,21 @@ ENTRIES = Table(
 DOCUMENTS = Table(
     "documents",
     METADATA,
-    _octets("id", 32, primary_key=True),
+    octets("id", 32, primary_key=True),
     Column("kind", String(64), nullable=False),
     Column("counter", String(64), nullable=False),
     Column("currency", String(3), nullable=False),
     Column("epoch", BigInteger, nullable=False),
-    _octets("owner", ELEMENT_SIZE),
-    _octets("limit_committed", HANDLED_COMMITMENT_SIZE),
-    _octets("residual", HANDLED_COMMITMENT_SIZE),
-    _octets("head", 32),
+    octets("owner", ELEMENT_SIZE),
+    octets("limit_committed", HANDLED_COMMITMENT_SIZE),
+    octets("residual", HANDLED_COMMITMENT_SIZE),
+    octets("head", 32),
     Column("draws", Integer, CheckConstraint(f"draws BETWEEN 0 AND {MAXIMUM_DRAWS}"), nullable=False),
     Column("status", String(32), nullable=False),
-    _octets("revision", 32),
-    _octets("replacement", 32),
+    octets("revision", 32),
+    octets("replacement", 32),
     Column("taken", Boolean, nullable=False),
-    _octets("overdrawn", 32),
+    octets("overdrawn", 32),
     Column("registered_at", ForeignKey(ENTRIES.c.position), nullable=False),
 )
 """Documents as they stand: the fields of zkcore.ledger.DocumentState.
@@ -83,11 +83,11 @@ DOCUMENTS = Table(
 DRAWS = Table(
     "draws",
     METADATA,
-    _octets("id", 32, primary_key=True),
+    octets("id", 32, primary_key=True),
     Column("document", ForeignKey(DOCUMENTS.c.id), nullable=False, index=True),
-    _octets("draw_key", ELEMENT_SIZE),
-    _octets("outstanding", HANDLED_COMMITMENT_SIZE),
-    _octets("head", 32),
+    octets("draw_key", ELEMENT_SIZE),
+    octets("outstanding", HANDLED_COMMITMENT_SIZE),
+    octets("head", 32),
     Column("stage", String(32), nullable=False),
     Column("expires", BigInteger, nullable=False),
     Index("ix_draws_stage_expires", "stage", "expires"),
@@ -97,13 +97,13 @@ DRAWS = Table(
 APPLICATIONS = Table(
     "applications",
     METADATA,
-    _octets("id", 32, primary_key=True),
+    octets("id", 32, primary_key=True),
     Column("document", ForeignKey(DOCUMENTS.c.id), nullable=False, index=True),
-    _octets("draw_key", ELEMENT_SIZE),
-    _octets("application", 32),
+    octets("draw_key", ELEMENT_SIZE),
+    octets("application", 32),
     Column("expires", BigInteger, nullable=False),
     Column("stage", String(32), nullable=False),
-    _octets("head", 32),
+    octets("head", 32),
 )
 """Applications as they stand, by the id of the draw that they are for."""
 
@@ -111,7 +111,7 @@ CONSENTS = Table(
     "consents",
     METADATA,
     Column("document", ForeignKey(DOCUMENTS.c.id), nullable=False),
-    _octets("application", 32),
+    octets("application", 32),
     PrimaryKeyConstraint("document", "application"),
 )
 """Owners' consents that were used: one draw a document for each application."""
@@ -119,7 +119,7 @@ CONSENTS = Table(
 NONCES = Table(
     "nonces",
     METADATA,
-    _octets("nonce", 16, primary_key=True),
+    octets("nonce", 16, primary_key=True),
     Column("seen", BigInteger, nullable=False, index=True),
 )
 """Nonces of private views of the last minutes."""
@@ -127,8 +127,8 @@ NONCES = Table(
 ANSWERS = Table(
     "answers",
     METADATA,
-    _octets("id", 32, primary_key=True),
-    _octets("fingerprint", 32),
+    octets("id", 32, primary_key=True),
+    octets("fingerprint", 32),
     Column("body", LargeBinary, nullable=False),
 )
 """What was answered to each accepted write, by digest of its Idempotency-Key. Never expires."""

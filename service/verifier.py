@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from schemas.entries import Genesis, decode_entry
 from service.idempotency import InFlight
+from service.joint import JointVerification
 from service.migrations import newest
 from service.settings import SettingsError
 from service.storage import Storage
@@ -28,6 +29,7 @@ class Verifier:
     genesis: bytes
     storage: Storage
     clock: Clock
+    joint: JointVerification
     in_flight: InFlight = field(default_factory=InFlight)
 
 
@@ -46,7 +48,7 @@ def open_verifier(suite: Suite, storage: Storage, clock: Clock) -> Verifier:
     if not isinstance(genesis, Genesis):
         raise SettingsError("the log in this database does not begin with a genesis")
     suite.vectors(_WARM_VECTORS)
-    return Verifier(suite, genesis.parameters(suite), data, storage, clock)
+    return Verifier(suite, genesis.parameters(suite), data, storage, clock, JointVerification(suite))
 
 
 def _check_version(found: int) -> None:

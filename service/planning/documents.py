@@ -11,7 +11,7 @@ from schemas.entries import Amended, AnyEntry, Registered, ShownOverdrawn, Statu
 from schemas.messages import AmendMessage, ChangeStatusMessage, OverdrawnMessage, RegisterMessage
 from service.planning.shared import refuse_taken, refused_as, unblinded_refused
 from service.problems import Refusal, decoding, require_claims
-from service.storage import Changes, Plan
+from service.storage import Changes, Plan, Seen
 from service.verifier import Verifier
 from tlog.leaf import leaf_hash
 from zkcore import ledger
@@ -24,7 +24,7 @@ from zkcore.verifying.batch import Claim
 def plan_registration(verifier: Verifier, documents: Sequence[Register]) -> Plan:
     """Each limit is in range, committed by an attester of this log, and readable by owner and regulator; each id is new."""
     claims = [claim for line, operation in enumerate(documents) for claim in _registration_claims(verifier, line, operation)]
-    require_claims(verifier.suite, claims)
+    require_claims(verifier.joint, claims)
     ids = [operation.document for operation in documents]
     refuse_taken(ids, verifier.storage.documents(ids))
     return partial(_registered, documents)
@@ -47,17 +47,17 @@ def _registered(documents: Sequence[Register], time: int) -> Changes:
     )
 
 
-def plan_status(verifier: Verifier, operation: ChangeStatus) -> Plan:
+def plan_status(verifier: Verifier, operation: ChangeStatus, seen: Seen) -> Plan:
     """An attester of the document's kind says what became of it, and it follows from what was said before."""
-    document = _document(verifier, operation.document)
+    document = _document(seen, operation.document)
     with refused_as(problems.CHANGE_REFUSED, 0, StateError, KeyRejected):
         claims = ledger.check_status(verifier.suite, verifier.parameters, document, operation, "0:status")
-    require_claims(verifier.suite, claims)
+    require_claims(verifier.joint, claims)
     return partial(_status_changed, document, operation)
 
 
-def _document(verifier: Verifier, document: bytes) -> DocumentState:
-    found = verifier.storage.documents([document]).get(document)
+def _document(seen: Seen, document: bytes) -> DocumentState:
+    found = seen.documents.get(document)
     if found is None:
         raise Refusal(problems.DOCUMENT_UNKNOWN)
     return found
@@ -68,12 +68,12 @@ def _status_changed(document: DocumentState, operation: ChangeStatus, time: int)
     return _changed(document, entry, lambda leaf: ledger.status_changed(document, operation, leaf))
 
 
-def plan_amendment(verifier: Verifier, operation: Amend) -> Plan:
+def plan_amendment(verifier: Verifier, operation: Amend, seen: Seen) -> Plan:
     """An attester of the document's kind commits to another limit, in range and readable by owner and regulator."""
-    document = _document(verifier, operation.document)
+    document = _document(seen, operation.document)
     with refused_as(problems.CHANGE_REFUSED, 0, StateError, KeyRejected), unblinded_refused(0):
         claims = ledger.check_amend(verifier.suite, verifier.parameters, document, operation, "0:amend")
-    require_claims(verifier.suite, claims)
+    require_claims(verifier.joint, claims)
     return partial(_amended, document, operation)
 
 
@@ -82,12 +82,12 @@ def _amended(document: DocumentState, operation: Amend, time: int) -> Changes:
     return _changed(document, entry, lambda leaf: ledger.amended(document, operation, leaf))
 
 
-def plan_overdrawn(verifier: Verifier, operation: Overdrawn) -> Plan:
+def plan_overdrawn(verifier: Verifier, operation: Overdrawn, seen: Seen) -> Plan:
     """The regulator shows that the residual is negative at this moment."""
-    document = _document(verifier, operation.document)
+    document = _document(seen, operation.document)
     with refused_as(problems.ALREADY_EXISTS, 0, StateError):
         claims = ledger.check_overdrawn(verifier.suite, verifier.parameters, document, operation, "0:overdrawn")
-    require_claims(verifier.suite, claims)
+    require_claims(verifier.joint, claims)
     return partial(_shown_overdrawn, document, operation)
 
 

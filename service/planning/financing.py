@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,7 +12,7 @@ from schemas.entries import Drawn, encode_entry
 from schemas.messages import DrawMessage
 from service.planning.shared import documents_of_lines, draw_receipt, refuse_taken, refused_as
 from service.problems import Failure, Refusal, decoding, refuse_lines, require_claims
-from service.storage import Changes, Plan
+from service.storage import Changes, Plan, Seen, Wanted
 from service.verifier import Verifier
 from tlog.leaf import leaf_hash
 from zkcore import ledger
@@ -33,13 +33,21 @@ class Line:
     moved: DrawState | None
 
 
-def plan_financing(verifier: Verifier, draws: Sequence[Draw], now: int) -> Plan:
+def draws_rest_on(draws: Sequence[Draw]) -> Wanted:
+    """What has to be read before a financing of these draws is planned."""
+    drafts = [draw.draft for draw in draws]
+    moves = [draft.moves for draft in drafts if draft.moves is not None]
+    consents = [consent for consent in _consents(draws) if consent]
+    return Wanted([draft.document for draft in drafts], [*(draft.draw for draft in drafts), *moves], consents)
+
+
+def plan_financing(verifier: Verifier, draws: Sequence[Draw], now: int, seen: Seen) -> Plan:
     """Every draw is made by its bank, agreed to by the owner, and covered by its document's headroom at this moment.
 
     Refusals come in this order: what anybody can see, what the bank's part fails, what is known of ids and consents, and
     headroom last.
     """
-    lines = _lines(verifier, draws)
+    lines = _lines(seen, draws)
     _refuse_times(verifier.parameters, lines, now)
     _refuse_unfinanceable(verifier.parameters, lines)
     claims: list[Claim] = []
@@ -58,45 +66,40 @@ def plan_financing(verifier: Verifier, draws: Sequence[Draw], now: int) -> Plan:
         except (StateError, IdentityError) as error:
             failures.append((_unfit(line.number, line.document, error), error))
     try:
-        require_claims(verifier.suite, claims, failures)
+        require_claims(verifier.joint, claims, failures)
     except Refusal as refusal:
         if refusal.problem is problems.HEADROOM_NOT_PROVEN:
-            _refuse_used(verifier, draws)
+            _refuse_used(seen, draws)
         raise
-    _refuse_used(verifier, draws)
+    _refuse_used(seen, draws)
     return partial(_drawn, verifier.parameters, lines)
 
 
-def _lines(verifier: Verifier, draws: Sequence[Draw]) -> list[Line]:
+def _lines(seen: Seen, draws: Sequence[Draw]) -> list[Line]:
     """The rows that the draws rest on. Refuses what is not there, and a move between documents that do not follow."""
-    documents = documents_of_lines(verifier, [draw.draft.document for draw in draws])
-    applications = verifier.storage.applications([draw.draft.draw for draw in draws])
-    moved = _moved(verifier, draws)
+    documents = documents_of_lines(seen, [draw.draft.document for draw in draws])
+    _refuse_unknown_moves(seen, draws)
     lines = []
     for number, (draw, document) in enumerate(zip(draws, documents, strict=True)):
-        taken_over = None if draw.draft.moves is None else moved[draw.draft.moves]
-        lines.append(Line(number, draw, document, applications.get(draw.draft.draw), taken_over))
-    _refuse_moves(verifier, lines)
+        taken_over = None if draw.draft.moves is None else seen.draws[draw.draft.moves]
+        lines.append(Line(number, draw, document, seen.applications.get(draw.draft.draw), taken_over))
+    _refuse_moves(seen, lines)
     return lines
 
 
-def _moved(verifier: Verifier, draws: Sequence[Draw]) -> Mapping[bytes, DrawState]:
-    """The draws that are taken over. Refuses one that is not there, or that two lines take over."""
+def _refuse_unknown_moves(seen: Seen, draws: Sequence[Draw]) -> None:
+    """Refuses a draw to take over that is not there, or that two lines take over."""
     named = [draw.draft.moves for draw in draws]
-    wanted = [id_ for id_ in named if id_ is not None]
-    known = verifier.storage.draws(wanted) if wanted else {}
     unknown, repeated = StateError("no such draw"), StateError("an earlier line moves this draw, too")
-    refuse_lines(problems.DRAW_UNKNOWN, [(line, unknown) for line, id_ in enumerate(named) if id_ and id_ not in known])
+    refuse_lines(problems.DRAW_UNKNOWN, [(line, unknown) for line, id_ in enumerate(named) if id_ and id_ not in seen.draws])
     refuse_lines(problems.MOVE_REFUSED, [(line, repeated) for line, id_ in enumerate(named) if id_ and id_ in named[:line]])
-    return known
 
 
-def _refuse_moves(verifier: Verifier, lines: Sequence[Line]) -> None:
-    moves = [(line, line.moved) for line in lines if line.moved is not None]
-    replaced = verifier.storage.documents([moved.document for _, moved in moves]) if moves else {}
-    for line, moved in moves:
-        with refused_as(problems.MOVE_REFUSED, line.number, StateError):
-            ledger.check_replaced(line.document, replaced[moved.document], moved)
+def _refuse_moves(seen: Seen, lines: Sequence[Line]) -> None:
+    for line in lines:
+        if line.moved is not None:
+            with refused_as(problems.MOVE_REFUSED, line.number, StateError):
+                ledger.check_replaced(line.document, seen.documents[line.moved.document], line.moved)
 
 
 def _refuse_times(parameters: Parameters, lines: Sequence[Line], time: int) -> None:
@@ -135,13 +138,12 @@ def _consents(draws: Sequence[Draw]) -> list[tuple[bytes, bytes] | None]:
     return [None if draft.consent is None else (draft.document, draft.consent.application) for draft in drafts]
 
 
-def _refuse_used(verifier: Verifier, draws: Sequence[Draw]) -> None:
-    consents = _consents(draws)
-    used = verifier.storage.consents_among([consent for consent in consents if consent])
+def _refuse_used(seen: Seen, draws: Sequence[Draw]) -> None:
     error = StateError("the consent was used before")
-    refuse_lines(problems.CONSENT_USED, [(line, error) for line, consent in enumerate(consents) if consent in used])
-    ids = [draw.draft.draw for draw in draws]
-    refuse_taken(ids, verifier.storage.draws_among(ids))
+    refuse_lines(
+        problems.CONSENT_USED, [(line, error) for line, consent in enumerate(_consents(draws)) if consent in seen.consents]
+    )
+    refuse_taken([draw.draft.draw for draw in draws], seen.draws)
 
 
 def _drawn(parameters: Parameters, lines: Sequence[Line], time: int) -> Changes:

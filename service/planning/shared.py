@@ -9,15 +9,15 @@ from schemas import problems
 from schemas.answers import DrawReceipt, Receipt
 from schemas.problems import ProblemType
 from service.problems import lines_refusal, refuse_lines
-from service.verifier import Verifier
+from service.storage import Seen
 from zkcore.errors import IdentityError, StateError, ZkError
 from zkcore.ledger import DocumentState
 
 
-def documents_of_lines(verifier: Verifier, ids: Sequence[bytes]) -> list[DocumentState]:
+def documents_of_lines(seen: Seen, ids: Sequence[bytes]) -> list[DocumentState]:
     """The documents of the lines. Refuses one that stands twice or is not there."""
     refuse_repeated(ids)
-    known = verifier.storage.documents(ids)
+    known = seen.documents
     unknown = StateError("no such document")
     refuse_lines(problems.DOCUMENT_UNKNOWN, [(line, unknown) for line, id_ in enumerate(ids) if id_ not in known])
     return [known[id_] for id_ in ids]

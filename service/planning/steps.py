@@ -5,7 +5,7 @@ A request has one step a draw, on as many documents, so that a financing over se
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -22,7 +22,7 @@ from schemas.messages import (
 )
 from service.planning.shared import documents_of_lines, refuse_taken, refused_as, unblinded_refused
 from service.problems import Refusal, decoding, refuse_lines, require_claims
-from service.storage import Changes, Plan
+from service.storage import Changes, Plan, Seen, Wanted
 from service.verifier import Verifier
 from tlog.leaf import leaf_hash
 from zkcore import ledger
@@ -60,37 +60,41 @@ class Outcome:
         return DrawReceipt(draw=self.after.draw, head=self.after.head, receipt=receipt)
 
 
-def plan_steps(verifier: Verifier, operations: Sequence[Operation], now: int) -> Plan:
+def steps_rest_on(operations: Sequence[Operation]) -> Wanted:
+    """What has to be read before these steps are planned."""
+    documents = [operation.document for operation in operations if isinstance(operation, Apply)]
+    return Wanted(documents, [operation.draw for operation in operations])
+
+
+def plan_steps(verifier: Verifier, operations: Sequence[Operation], now: int, seen: Seen) -> Plan:
     """Each step is made by the holder of its draw's key, and fits the stage that the draw or application has at this moment."""
-    lines = _lines(verifier, operations)
+    lines = _lines(seen, operations)
     _refuse_times(lines, now)
     claims = [claim for line in lines for claim in _claims(verifier, line)]
-    require_claims(verifier.suite, claims)
+    require_claims(verifier.joint, claims)
     return partial(_stepped, verifier.parameters, lines)
 
 
-def _lines(verifier: Verifier, operations: Sequence[Operation]) -> list[Line]:
+def _lines(seen: Seen, operations: Sequence[Operation]) -> list[Line]:
     """The rows that the steps rest on. Refuses what is not there, a new id that is taken, and two steps on one document."""
-    ids = [operation.draw for operation in operations]
-    draws, applications = verifier.storage.draws(ids), verifier.storage.applications(ids)
-    refuse_taken([step.draw for step in operations if isinstance(step, Apply)], {*draws, *applications})
-    before = [_before(step, draws, applications) for step in operations]
+    refuse_taken([step.draw for step in operations if isinstance(step, Apply)], {*seen.draws, *seen.applications})
+    before = [_before(step, seen) for step in operations]
     unknown = StateError("no such draw")
     absent = [line for line, step in enumerate(operations) if before[line] is None and not isinstance(step, Apply)]
     refuse_lines(problems.DRAW_UNKNOWN, [(line, unknown) for line in absent])
-    documents = documents_of_lines(verifier, [_document(*pair) for pair in zip(operations, before, strict=True)])
+    documents = documents_of_lines(seen, [_document(*pair) for pair in zip(operations, before, strict=True)])
     found = enumerate(zip(operations, documents, before, strict=True))
     return [Line(number, step, document, state) for number, (step, document, state) in found]
 
 
-def _before(step: Operation, draws: Mapping[bytes, DrawState], applications: Mapping[bytes, ApplicationState]) -> State | None:
+def _before(step: Operation, seen: Seen) -> State | None:
     match step:
         case Apply():
             return None
         case Decide():
-            return applications.get(step.draw)
+            return seen.applications.get(step.draw)
         case _:
-            return draws.get(step.draw)
+            return seen.draws.get(step.draw)
 
 
 def _document(step: Operation, before: State | None) -> bytes:
@@ -200,12 +204,11 @@ def _after(parameters: Parameters, line: Line, leaf: bytes) -> tuple[DocumentSta
 # --- expiry ---------------------------------------------------------------------------------------------------------------
 
 
-def plan_expiry(verifier: Verifier, draw: bytes, now: int) -> Plan:
+def plan_expiry(verifier: Verifier, draw: bytes, now: int, seen: Seen) -> Plan:
     """A reservation whose time is over frees itself: nobody proves anything. Refuses one that has not expired or is gone."""
-    state = verifier.storage.draws([draw]).get(draw)
+    state = seen.draws.get(draw)
     if state is None:
         raise Refusal(problems.DRAW_UNKNOWN)
     with refused_as(problems.WRONG_STAGE, 0, StateError):
         ledger.check_expire(state, now)
-    document = verifier.storage.documents([state.document])[state.document]
-    return partial(_stepped, verifier.parameters, [Line(0, Expire(draw), document, state)])
+    return partial(_stepped, verifier.parameters, [Line(0, Expire(draw), seen.documents[state.document], state)])

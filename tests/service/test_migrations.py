@@ -56,11 +56,17 @@ def test_moving_tables_that_are_of_this_version_changes_nothing(desk: Desk) -> N
     assert desk.dump() == before
 
 
+def forget_versions(desk: Desk) -> None:
+    """The tables as they were before versions were counted: the first ones, and nothing that says so."""
+    with desk.database.begin() as connection:
+        for table in ("alembic_version", "batch_lines", "batches"):
+            connection.exec_driver_sql(f"DROP TABLE {table}")
+
+
 def test_tables_from_before_versions_were_counted_are_of_the_first(desk: Desk, world: World) -> None:
     paper = desk.register(500)[0]
     before = desk.dump()
-    with desk.database.begin() as connection:
-        connection.exec_driver_sql("DROP TABLE alembic_version")
+    forget_versions(desk)
     storage = desk.verifier.storage
     assert storage.version() == 0
     with pytest.raises(SettingsError, match="tradeveil serve migrate"):
@@ -121,8 +127,7 @@ def test_a_migration_that_fails_leaves_nothing(world: World, tmp_path: Path, mon
 def test_the_command_says_what_it_did(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRADEVEIL_DATABASE", desk.database.url.render_as_string(hide_password=False))
     make_directory(tmp_path)
-    with desk.database.begin() as connection:
-        connection.exec_driver_sql("DROP TABLE alembic_version")
+    forget_versions(desk)
     for said in (f"version {newest()} now; they were of 0.", f"version {newest()} already."):
         result = CliRunner().invoke(app, ["migrate", "--directory", str(tmp_path)])
         assert result.exit_code == 0, result.output
