@@ -24,7 +24,8 @@ from zkcore.suite import Suite
 _DESCRIPTION = """Verifies that the total financed on a document never exceeds its declared value, and sees no amount.
 
 Every request body is JSON with base64url bytes (no padding) and no unknown fields. Everything that is not a success is a
-problem document (RFC 9457) of a closed list of types, with advice in English and Chinese; nothing is written then."""
+problem document (RFC 9457) of a closed list of types (`/v1/problems`), in English or, by `Accept-Language`, in Chinese; nothing
+is written then."""
 
 
 def create_app(settings: Settings, suite: Suite, clock: Clock) -> FastAPI:

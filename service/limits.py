@@ -63,4 +63,4 @@ class BodyLimit:
 
 async def _refuse(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
     scope[PROBLEM_KEY] = refusal.problem.slug
-    await problem_response(refusal)(scope, receive, send)
+    await problem_response(refusal, scope)(scope, receive, send)

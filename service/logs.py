@@ -82,7 +82,7 @@ class RequestLog:
             if not status:
                 refusal = refusal_of(error)
                 scope[PROBLEM_KEY] = refusal.problem.slug
-                await problem_response(refusal)(scope, receive, noting)
+                await problem_response(refusal, scope)(scope, receive, noting)
         _note_request(scope, status, time.perf_counter() - started)
 
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from schemas import problems
+from schemas.languages import CHINESE, ENGLISH
 from schemas.messages import CloseMessage, FinancingRequest, ReduceMessage, RegistrationRequest, ViewMessage
 from schemas.problems import CONTENT_TYPE, Problem, ProblemType
 
@@ -36,27 +37,23 @@ OF_WRITES = (*OF_BODIES, problems.KEY_MISSING, problems.KEY_REUSED, problems.IN_
 """What any write may be answered."""
 
 
+_OF_TEXTS = {
+    "Content-Language": {"description": "the language of its texts", "schema": {"type": "string", "enum": [ENGLISH, CHINESE]}}
+}
+
+
 def problem_answers(*types: ProblemType) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that may answer with these problems, and with those that any may."""
     answers: dict[int | str, dict[str, Any]] = {}
     for kind in sorted({*types, *ALWAYS}, key=lambda kind: (kind.status, kind.slug)):
-        answer = answers.setdefault(kind.status, {"description": "", "content": {CONTENT_TYPE: {"examples": {}}}})
+        answer = answers.setdefault(
+            kind.status, {"description": "", "headers": _OF_TEXTS, "content": {CONTENT_TYPE: {"examples": {}}}}
+        )
         answer["description"] = "; ".join(filter(None, [answer["description"], f"`{kind.slug}`: {kind.title}"]))
         content = answer["content"][CONTENT_TYPE]
         content["schema"] = {"$ref": _SCHEMAS + Problem.__name__}
-        content["examples"][kind.slug] = {"summary": kind.title, "value": _problem_example(kind)}
+        content["examples"][kind.slug] = {"summary": kind.title, "value": Problem.of(kind).model_dump(mode="json")}
     return answers
-
-
-def _problem_example(kind: ProblemType) -> dict[str, Any]:
-    return Problem(
-        type=kind.uri,
-        title=kind.title,
-        title_zh=kind.title_zh,
-        status=kind.status,
-        detail=kind.advice,
-        detail_zh=kind.advice_zh,
-    ).model_dump(mode="json")
 
 
 def success(description: str, example: dict[str, Any], *, replays: bool = False) -> dict[str, Any]:

@@ -14,11 +14,14 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.types import Scope
 
 from schemas import problems
+from schemas.languages import Language, preferred
 from schemas.problems import CONTENT_TYPE, FieldProblem, LineProblem, Problem, ProblemType
 from zkcore.errors import (
     BatchRejected,
@@ -172,21 +175,22 @@ def _of_parameters(error: RequestValidationError) -> Refusal:
 # --- answers --------------------------------------------------------------------------------------------------------------
 
 
-def problem_response(refusal: Refusal) -> Response:
-    """The answer to a refused request."""
-    kind = refusal.problem
-    body = Problem(
-        type=kind.uri,
-        title=kind.title,
-        title_zh=kind.title_zh,
-        status=kind.status,
-        detail=kind.advice,
-        detail_zh=kind.advice_zh,
-        lines=list(refusal.lines),
-        fields=list(refusal.fields),
-    )
-    headers = {"Cache-Control": "no-store", **(refusal.headers or {})}
-    return Response(body.model_dump_json(), status_code=kind.status, headers=headers, media_type=CONTENT_TYPE)
+def problem_response(refusal: Refusal, scope: Scope) -> Response:
+    """The answer to a refused request, in the language that it asks for."""
+    language = language_of(scope)
+    body = Problem.of(refusal.problem, language, lines=refusal.lines, fields=refusal.fields)
+    headers = {"Cache-Control": "no-store", **in_language(language), **(refusal.headers or {})}
+    return Response(body.model_dump_json(), status_code=body.status, headers=headers, media_type=CONTENT_TYPE)
+
+
+def language_of(scope: Scope) -> Language:
+    """The language that a request asks for."""
+    return preferred(",".join(Headers(scope=scope).getlist("accept-language")))
+
+
+def in_language(language: Language) -> dict[str, str]:
+    """The headers of an answer with texts for people in it."""
+    return {"Content-Language": language, "Vary": "Accept-Language"}
 
 
 def refusal_of(error: Exception) -> Refusal:
@@ -214,7 +218,7 @@ def install_problems(app: FastAPI) -> None:
     async def handle(request: Request, error: Exception) -> Response:
         refusal = refusal_of(error)
         request.scope[PROBLEM_KEY] = refusal.problem.slug
-        return problem_response(refusal)
+        return problem_response(refusal, request.scope)
 
     known = (Refusal, RequestValidationError, HTTPException, ClientDisconnect, OperationalError, InterfaceError, PoolTimeout)
     for kind in known:

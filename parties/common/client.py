@@ -30,6 +30,7 @@ from schemas.answers import (
 )
 from schemas.canonical import canonical, parse_strict
 from schemas.entries import Genesis
+from schemas.languages import ENGLISH
 from schemas.messages import CloseMessage, FinancingRequest, ReduceMessage, RegistrationRequest, ViewMessage
 from schemas.problems import Problem
 from schemas.wire import encode_base64url
@@ -166,7 +167,11 @@ class ServiceClient:
         once: bool = False,
     ) -> A:
         """One call with its further attempts. `once`: only repeat what cannot have reached the service."""
-        sent = {**(headers or {}), **({"Content-Type": "application/json"} if content is not None else {})}
+        sent = {
+            "Accept-Language": ENGLISH,
+            **(headers or {}),
+            **({"Content-Type": "application/json"} if content is not None else {}),
+        }
         pauses = iter(self._backoff.pauses)
         while True:
             pause = next(pauses, None)

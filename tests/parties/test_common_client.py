@@ -73,14 +73,7 @@ def good(content: Any, status: int = 200) -> httpx.Response:
 
 
 def problem(kind: ProblemType) -> httpx.Response:
-    body = Problem(
-        type=kind.uri,
-        title=kind.title,
-        title_zh=kind.title_zh,
-        status=kind.status,
-        detail=kind.advice,
-        detail_zh=kind.advice_zh,
-    )
+    body = Problem.of(kind)
     return httpx.Response(kind.status, content=canonical(body), headers={"Content-Type": problems.CONTENT_TYPE})
 
 

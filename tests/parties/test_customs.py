@@ -333,15 +333,7 @@ def test_a_crash_at_any_write_is_mended_by_running_again(scene: Scene, monkeypat
 
 
 def refusal(kind: ProblemType) -> ServiceRefused:
-    body = Problem(
-        type=kind.uri,
-        title=kind.title,
-        title_zh=kind.title_zh,
-        status=kind.status,
-        detail=kind.advice,
-        detail_zh=kind.advice_zh,
-    )
-    return ServiceRefused(body)
+    return ServiceRefused(Problem.of(kind))
 
 
 def test_a_refusal_leaves_no_gap(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

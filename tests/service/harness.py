@@ -179,8 +179,9 @@ def refused(response: httpx.Response, expected: ProblemType) -> Problem:
     assert response.headers["Content-Type"] == CONTENT_TYPE
     problem = Problem.model_validate(response.json())
     assert (problem.type, problem.status) == (expected.uri, expected.status)
-    assert problem.detail == expected.advice
-    assert problem.detail_zh == expected.advice_zh
+    assert (problem.title, problem.detail) == (expected.title, expected.advice)
+    assert response.headers["Content-Language"] == "en"
+    assert "Accept-Language" in response.headers["Vary"]
     return problem
 
 
