@@ -107,6 +107,36 @@ class Problem(Message):
         )
 
 
+class ProblemDescription(Message):
+    """A problem type, for whoever looks it up. `operations` are the operationIds that may answer it."""
+
+    type: Words
+    slug: Words
+    status: int = Field(ge=400, le=599)
+    title: Words
+    detail: Words
+    repeat: Repeat
+    operations: list[Words]
+
+    @classmethod
+    def of(cls, kind: ProblemType, operations: Iterable[str], language: Language = "en") -> Self:
+        return cls(
+            type=kind.uri,
+            slug=kind.slug,
+            status=kind.status,
+            title=kind.title_in(language),
+            detail=kind.advice_in(language),
+            repeat=kind.repeat,
+            operations=list(operations),
+        )
+
+
+class ProblemList(Message):
+    """Every problem type."""
+
+    problems: list[ProblemDescription]
+
+
 def _p(
     slug: str, status: int, title: str, title_zh: str, advice: str, advice_zh: str, repeat: Repeat = "changed"
 ) -> ProblemType:

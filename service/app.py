@@ -14,6 +14,8 @@ from service.limits import BodyLimit, RequestLimit
 from service.logs import RequestLog
 from service.openapi import describe
 from service.problems import install_problems
+from service.reference import page
+from service.reference import routes as reference
 from service.routes import router
 from service.settings import Settings
 from service.storage import open_storage
@@ -56,6 +58,7 @@ def _assemble(settings: Settings) -> FastAPI:
             {"name": "documents", "description": "Attested papers with a committed limit"},
             {"name": "financings", "description": "Draws on documents, and what becomes of them"},
             {"name": "log", "description": "What the log is about, and its entries for auditors"},
+            {"name": "reference", "description": "What the service says of itself"},
         ],
         docs_url=None,
         redoc_url=None,
@@ -69,6 +72,8 @@ def _assemble(settings: Settings) -> FastAPI:
     )
     install_problems(app)
     app.include_router(router)
+    app.include_router(reference.router)
+    app.include_router(page.router)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
 

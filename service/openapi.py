@@ -56,9 +56,11 @@ def problem_answers(*types: ProblemType) -> dict[int | str, dict[str, Any]]:
     return answers
 
 
-def success(description: str, example: dict[str, Any], *, replays: bool = False) -> dict[str, Any]:
-    """The description and example of a success."""
+def success(description: str, example: dict[str, Any], *, replays: bool = False, texts: bool = False) -> dict[str, Any]:
+    """The description and example of a success. `texts`: it has texts for people, in one language or the other."""
     answer: dict[str, Any] = {"description": description, "content": {"application/json": {"example": example}}}
+    if texts:
+        answer["headers"] = _OF_TEXTS
     if replays:
         schema = {"type": "string", "const": "true"}
         answer["headers"] = {
@@ -87,6 +89,16 @@ def describe(app: FastAPI) -> dict[str, Any]:
         _drop_framework_problems(document)
         app.openapi_schema = document
     return app.openapi_schema
+
+
+def occurrences(document: dict[str, Any]) -> dict[str, list[str]]:
+    """The operationIds that may answer each problem, by its slug."""
+    found: dict[str, list[str]] = {}
+    for operation in chain.from_iterable(path.values() for path in document["paths"].values()):
+        for answer in operation["responses"].values():
+            for slug in answer["content"].get(CONTENT_TYPE, {}).get("examples", {}):
+                found.setdefault(slug, []).append(operation["operationId"])
+    return found
 
 
 def _drop_framework_problems(document: dict[str, Any]) -> None:

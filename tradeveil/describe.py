@@ -1,4 +1,4 @@
-"""Writes what other programs read of us: JSON Schemas of the messages (schemas/json) and the OpenAPI description.
+"""Writes what others read of us: JSON Schemas of the messages (schemas/json), the OpenAPI description, and docs/PROBLEMS.md.
 
 python -m tradeveil.describe            write them anew
 python -m tradeveil.describe --check    exit 1, naming the files, when what is there is not what the code says
@@ -16,8 +16,10 @@ from pydantic import TypeAdapter
 
 from schemas import answers, entries, identities, messages, problems, sealed
 from service.app import openapi_document
+from tradeveil.describing.problems_page import problems_page
 
-ROOT = Path(__file__).resolve().parent.parent / "schemas"
+TOP = Path(__file__).resolve().parent.parent
+ROOT = TOP / "schemas"
 
 _MESSAGES: dict[str, Any] = {
     "registration-request": messages.RegistrationRequest,
@@ -45,7 +47,11 @@ def _pretty(value: Any) -> str:
 
 def generate() -> dict[Path, str]:
     """Every generated file with its content."""
-    files = {ROOT / "openapi.json": _pretty(openapi_document())}
+    document = openapi_document()
+    files = {
+        ROOT / "openapi.json": _pretty(document),
+        TOP / "docs" / "PROBLEMS.md": problems_page(document),
+    }
     for name, message in _MESSAGES.items():
         schema = TypeAdapter(message).json_schema(mode="validation")
         schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"urn:tradeveil:schema:{name}", **schema}
