@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
@@ -22,12 +22,12 @@ from schemas.answers import (
 from schemas.entries import Genesis
 from schemas.messages import CloseMessage, FinancingRequest, ReduceMessage, RegistrationRequest, ViewMessage
 from service import committing, examples, reading
-from service.bodies import Digits, DocumentId, DrawId, JsonBody, Key, check_export_token, check_same, read_message
+from service.bodies import DocumentId, DrawId, JsonBody, Key, check_export_token, check_same, read_message
 from service.idempotency import Answer
 from service.openapi import OF_BODIES, OF_WRITES, json_body, problem_answers, success
+from service.paging import USUAL_PAGE, PageLength, PageStart
 from service.verifier import Verifier
 
-MAXIMUM_PAGE = 1_000
 _CREATED = 201
 
 router = APIRouter(prefix="/v1")
@@ -217,10 +217,10 @@ def close_draw(service: Service, draw: DrawId, key: Key, body: JsonBody) -> Resp
 )
 def export_entries(
     service: Service,
-    start: Annotated[int, Digits, Query(alias="from", ge=0, lt=1 << 53, description="index of the first entry")] = 0,
-    limit: Annotated[int, Digits, Query(ge=1, le=MAXIMUM_PAGE, description="entries on one page")] = 500,
+    start: PageStart = 0,
+    limit: PageLength = USUAL_PAGE,
 ) -> Response:
-    """For auditors. `next` says where the following page starts, or is null at the end."""
+    """For auditors. `from` counts entries. `next` says where the following page starts, or is null at the end."""
     return _found(reading.export(service, start, limit))
 
 

@@ -1,4 +1,5 @@
-"""Writes what others read of us: JSON Schemas of the messages (schemas/json), the OpenAPI description, and docs/PROBLEMS.md.
+"""Writes what others read of us: JSON Schemas of the messages (schemas/json), the OpenAPI description,
+docs/PROBLEMS.md, and the parties' client (parties/common/api.py).
 
 python -m tradeveil.describe            write them anew
 python -m tradeveil.describe --check    exit 1, naming the files, when what is there is not what the code says
@@ -16,6 +17,7 @@ from pydantic import TypeAdapter
 
 from schemas import answers, entries, identities, messages, problems, sealed
 from service.app import openapi_document
+from tradeveil.describing.client_code import client_code
 from tradeveil.describing.problems_page import problems_page
 
 TOP = Path(__file__).resolve().parent.parent
@@ -51,6 +53,7 @@ def generate() -> dict[Path, str]:
     files = {
         ROOT / "openapi.json": _pretty(document),
         TOP / "docs" / "PROBLEMS.md": problems_page(document),
+        TOP / "parties" / "common" / "api.py": client_code(document),
     }
     for name, message in _MESSAGES.items():
         schema = TypeAdapter(message).json_schema(mode="validation")

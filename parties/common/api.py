@@ -1,0 +1,128 @@
+"""Every operation of the service, typed: generated from its OpenAPI description by `python -m tradeveil.describe`.
+
+What sends a call (parties.common.client) repeats it, reads the answer and raises what a refusal says.
+"""
+
+from __future__ import annotations
+
+from parties.common.calls import Call, Send, segment
+from schemas.answers import (
+    DocumentStatus,
+    DocumentView,
+    DrawReceipt,
+    EntriesPage,
+    FinancingAnswer,
+    Health,
+    OwnerNotice,
+    RegistrationAnswer,
+)
+from schemas.entries import Genesis
+from schemas.messages import CloseMessage, FinancingRequest, ReduceMessage, RegistrationRequest, ViewMessage
+from schemas.problems import ProblemDescription, ProblemList
+from schemas.wire import encode_base64url
+
+
+class Api:
+    """The service's operations by their operationIds."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+
+    def register_documents(self, body: RegistrationRequest, *, idempotency_key: str) -> RegistrationAnswer:
+        """Register documents. The attester registers documents with committed limits: all or none."""
+        call = Call(
+            "register_documents",
+            "POST",
+            "/v1/documents",
+            repeatable=True,
+            headers={"Idempotency-Key": idempotency_key},
+            body=body,
+        )
+        return self._send(call, RegistrationAnswer)
+
+    def get_document(self, document: bytes) -> DocumentStatus:
+        """A document's status. Kind, currency, financeable or not."""
+        call = Call("get_document", "GET", f"/v1/documents/{encode_base64url(document)}", repeatable=True)
+        return self._send(call, DocumentStatus)
+
+    def get_notice(self, document: bytes) -> OwnerNotice:
+        """The attester's notice for the owner. A sealed memo that the owner alone can open."""
+        call = Call("get_notice", "GET", f"/v1/documents/{encode_base64url(document)}/notice", repeatable=True)
+        return self._send(call, OwnerNotice)
+
+    def view_document(self, document: bytes, body: ViewMessage) -> DocumentView:
+        """A document's private state. For whoever proves to be the owner or the regulator; everybody else is told that there
+        is no such document.
+        """
+        call = Call("view_document", "POST", f"/v1/documents/{encode_base64url(document)}/view", repeatable=False, body=body)
+        return self._send(call, DocumentView)
+
+    def close_draw(self, draw: bytes, body: CloseMessage, *, idempotency_key: str) -> DrawReceipt:
+        """Close a draw. The end of a draw on which nothing is outstanding."""
+        call = Call(
+            "close_draw",
+            "POST",
+            f"/v1/draws/{encode_base64url(draw)}/closure",
+            repeatable=True,
+            headers={"Idempotency-Key": idempotency_key},
+            body=body,
+        )
+        return self._send(call, DrawReceipt)
+
+    def reduce_draw(self, draw: bytes, body: ReduceMessage, *, idempotency_key: str) -> DrawReceipt:
+        """Reduce a draw. Less is outstanding; whether headroom comes back depends on the reason and the document's kind."""
+        call = Call(
+            "reduce_draw",
+            "POST",
+            f"/v1/draws/{encode_base64url(draw)}/reductions",
+            repeatable=True,
+            headers={"Idempotency-Key": idempotency_key},
+            body=body,
+        )
+        return self._send(call, DrawReceipt)
+
+    def export_entries(self, from_: int = 0, limit: int = 500, *, token: str) -> EntriesPage:
+        """Export the log. For auditors."""
+        call = Call(
+            "export_entries",
+            "GET",
+            "/v1/entries",
+            repeatable=True,
+            query={"from": str(from_), "limit": str(limit)},
+            token=token,
+        )
+        return self._send(call, EntriesPage)
+
+    def commit_financing(self, body: FinancingRequest, *, idempotency_key: str) -> FinancingAnswer:
+        """Verify and commit a financing. Every draw with the bank's draft and the headroom proof that answers it: all or
+        none are committed.
+        """
+        call = Call(
+            "commit_financing",
+            "POST",
+            "/v1/financings",
+            repeatable=True,
+            headers={"Idempotency-Key": idempotency_key},
+            body=body,
+        )
+        return self._send(call, FinancingAnswer)
+
+    def get_health(self) -> Health:
+        """Whether the service can work. Asks the database, too."""
+        call = Call("get_health", "GET", "/v1/health", repeatable=True)
+        return self._send(call, Health)
+
+    def get_parameters(self) -> Genesis:
+        """What this log is about. The genesis: check its proofs of possession before you use its keys."""
+        call = Call("get_parameters", "GET", "/v1/parameters", repeatable=True)
+        return self._send(call, Genesis)
+
+    def list_problems(self) -> ProblemList:
+        """Every problem type. All that the service can answer that is not a success, in the language of Accept-Language."""
+        call = Call("list_problems", "GET", "/v1/problems", repeatable=True)
+        return self._send(call, ProblemList)
+
+    def get_problem(self, slug: str) -> ProblemDescription:
+        """One problem type. What it means, where it occurs, what to do, and whether sending again helps."""
+        call = Call("get_problem", "GET", f"/v1/problems/{segment(slug)}", repeatable=True)
+        return self._send(call, ProblemDescription)
