@@ -88,8 +88,14 @@ class EntriesPage(Message):
 
 
 class Health(Message):
-    """The service can work."""
+    """The process is alive."""
 
     status: Words
     engine: Words
+
+
+class Ready(Message):
+    """The service can do its work now. `entries`: how many the log has."""
+
+    status: Words
     entries: Count

@@ -32,7 +32,7 @@ is written then."""
 
 def create_app(settings: Settings, suite: Suite, clock: Clock) -> FastAPI:
     """The service over its database. Raises SettingsError without a log in it, ZkError for a log of another suite."""
-    storage = open_storage(settings.database, suite.group, settings.workers)
+    storage = open_storage(settings.database, suite.group, settings.threads)
     try:
         verifier = open_verifier(suite, storage, clock)
     except Exception:
@@ -41,6 +41,7 @@ def create_app(settings: Settings, suite: Suite, clock: Clock) -> FastAPI:
     app = _assemble(settings)
     app.state.verifier = verifier
     app.state.settings = settings
+    app.state.draining = False
     return app
 
 
@@ -58,6 +59,7 @@ def _assemble(settings: Settings) -> FastAPI:
             {"name": "documents", "description": "Attested papers with a committed limit"},
             {"name": "financings", "description": "Draws on documents, and what becomes of them"},
             {"name": "log", "description": "What the log is about, and its entries for auditors"},
+            {"name": "operations", "description": "For whoever watches over the service"},
             {"name": "reference", "description": "What the service says of itself"},
         ],
         docs_url=None,
@@ -81,6 +83,6 @@ def _assemble(settings: Settings) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """As many requests are worked on at a time as there are connections; the others wait their turn."""
-    to_thread.current_default_thread_limiter().total_tokens = app.state.settings.workers
+    to_thread.current_default_thread_limiter().total_tokens = app.state.settings.threads
     yield
     app.state.verifier.storage.close()

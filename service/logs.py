@@ -24,13 +24,14 @@ _SERVER_ERROR = 500
 
 
 class JsonFormatter(logging.Formatter):
-    """A record as one JSON object: time, level, logger, event, and the fields that the caller named."""
+    """A record as one JSON object: time, level, logger, worker (a process id), event, and the fields that are named."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created)),
             "level": record.levelname.lower(),
             "logger": record.name,
+            "worker": record.process,
             "event": record.getMessage(),
             **getattr(record, _FIELDS, {}),
         }

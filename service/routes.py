@@ -17,6 +17,7 @@ from schemas.answers import (
     FinancingAnswer,
     Health,
     OwnerNotice,
+    Ready,
     RegistrationAnswer,
 )
 from schemas.entries import Genesis
@@ -26,6 +27,7 @@ from service.bodies import DocumentId, DrawId, JsonBody, Key, check_export_token
 from service.idempotency import Answer
 from service.openapi import OF_BODIES, OF_WRITES, json_body, problem_answers, success
 from service.paging import USUAL_PAGE, PageLength, PageStart
+from service.problems import RETRY_AFTER, Refusal
 from service.verifier import Verifier
 
 _CREATED = 201
@@ -33,7 +35,7 @@ _CREATED = 201
 router = APIRouter(prefix="/v1")
 
 
-def _verifier(request: Request) -> Verifier:
+async def _verifier(request: Request) -> Verifier:
     verifier: Verifier = request.app.state.verifier
     return verifier
 
@@ -226,12 +228,27 @@ def export_entries(
 
 @router.get(
     "/health",
-    summary="Whether the service can work",
+    summary="Whether the process is alive",
     operation_id="get_health",
-    tags=["log"],
+    tags=["operations"],
     response_model=Health,
-    responses={200: success("It can", examples.HEALTH), **problem_answers()},
+    responses={200: success("It is", examples.HEALTH), **problem_answers()},
 )
-def get_health(service: Service) -> Response:
-    """Asks the database, too."""
+async def get_health(service: Service) -> Response:
+    """Asks nobody, not even the database: start the process anew when this fails, and not when the database does."""
     return _found(reading.health(service))
+
+
+@router.get(
+    "/ready",
+    summary="Whether the service can work now",
+    operation_id="get_ready",
+    tags=["operations"],
+    response_model=Ready,
+    responses={200: success("It can", examples.READY), **problem_answers()},
+)
+def get_ready(request: Request, service: Service) -> Response:
+    """Asks the database. 503 without it, and while the service is about to stop: send requests elsewhere for that time."""
+    if request.app.state.draining:
+        raise Refusal(problems.UNAVAILABLE, headers=RETRY_AFTER)
+    return _found(reading.ready(service))

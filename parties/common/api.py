@@ -14,6 +14,7 @@ from schemas.answers import (
     FinancingAnswer,
     Health,
     OwnerNotice,
+    Ready,
     RegistrationAnswer,
 )
 from schemas.entries import Genesis
@@ -108,7 +109,9 @@ class Api:
         return self._send(call, FinancingAnswer)
 
     def get_health(self) -> Health:
-        """Whether the service can work. Asks the database, too."""
+        """Whether the process is alive. Asks nobody, not even the database: start the process anew when this fails, and not
+        when the database does.
+        """
         call = Call("get_health", "GET", "/v1/health", repeatable=True)
         return self._send(call, Health)
 
@@ -126,3 +129,8 @@ class Api:
         """One problem type. What it means, where it occurs, what to do, and whether sending again helps."""
         call = Call("get_problem", "GET", f"/v1/problems/{segment(slug)}", repeatable=True)
         return self._send(call, ProblemDescription)
+
+    def get_ready(self) -> Ready:
+        """Whether the service can work now. Asks the database."""
+        call = Call("get_ready", "GET", "/v1/ready", repeatable=True)
+        return self._send(call, Ready)

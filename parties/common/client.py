@@ -30,6 +30,7 @@ from schemas.answers import (
     FinancingAnswer,
     Health,
     OwnerNotice,
+    Ready,
     RegistrationAnswer,
 )
 from schemas.canonical import canonical, parse_strict
@@ -150,7 +151,12 @@ class ServiceClient:
             following = page.next
 
     def health(self) -> Health:
+        """The process is alive, whether or not it can work."""
         return self._api.get_health()
+
+    def ready(self) -> Ready:
+        """It can work. ServiceRefused with slug unavailable when not."""
+        return self._api.get_ready()
 
     def send(self, call: Call, form: type[A]) -> A:
         """One call with its further attempts. One that is not repeatable is repeated only when it cannot have arrived."""

@@ -95,6 +95,7 @@ def test_every_operation_is_called(noting: Noting, world: World) -> None:
     client.close_draw(draw, CloseMessage.of(make_close(world, paper, loan)), idempotency_key=next(keys))
     assert [item.index for item in client.export_entries(1, 2, token=TOKEN).entries] == [1, 2]
     assert client.get_health().status == "ok"
+    assert client.get_ready().entries == 5
     slug = client.list_problems().problems[0].slug
     assert client.get_problem(slug).slug == slug
     assert {call.operation for call in noting.calls} == OPERATIONS.keys()

@@ -137,7 +137,7 @@ def make_desk(world: World, database: str, **options: Any) -> Iterator[Desk]:
     engine = create_engine(database_address(database))
     empty(engine)
     begin_log(world, database)
-    settings = replace(Settings(database, TOKEN, workers=8), **options)
+    settings = replace(Settings(database, TOKEN, threads=8), **options)
     desk: Desk
     app = create_app(settings, world.suite, lambda: desk.now)
     with TestClient(app) as client:

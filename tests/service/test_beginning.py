@@ -273,7 +273,7 @@ def test_what_was_committed_is_there_after_a_kill(world: World, identities: dict
         again = http.post("/v1/documents", content=body, headers=headers)
         assert (again.status_code, again.content) == (201, first.content)
         assert again.headers["Idempotency-Replayed"] == "true"
-        assert http.get("/v1/health").json()["entries"] == 2
+        assert http.get("/v1/ready").json()["entries"] == 2
 
 
 def test_a_file_that_is_no_database_is_told(identities: dict[str, Path], tmp_path: Path) -> None:
