@@ -5,7 +5,7 @@ can turn elsewhere; then it listens no more, answers what is at work, for `grace
 ends the draining.
 
 With several workers this process only watches them: one that dies or hangs is replaced; SIGHUP replaces them one by one, each
-once its successor is ready. A connection that was opened at that very moment may be cut, as at any stop; its caller sends again.
+once its successor is ready. A connection opened at that very moment may be cut, as at any stop; its caller sends again.
 """
 
 from __future__ import annotations

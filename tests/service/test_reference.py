@@ -67,7 +67,7 @@ def test_what_is_no_type(desk: Desk) -> None:
     refused(desk.get("/v1/problems/NO"), problems.MALFORMED)
 
 
-def test_what_may_be_sent_again_is_what_clients_send_again() -> None:
+def test_what_may_be_sent_again_as_it_is() -> None:
     same = {kind for kind in problems.ALL if kind.repeat == "same"}
     assert same == {problems.UNAVAILABLE, problems.IN_FLIGHT, problems.INTERNAL}
 
