@@ -200,6 +200,12 @@ class _Supervisor(Multiprocess):
         if not self._draining:
             super().keep_subprocess_alive()
 
+    def terminate_all(self) -> None:
+        """Listens no more, first: otherwise connections would go on queueing at this process, which answers none."""
+        for listening in self.sockets:
+            listening.close()
+        super().terminate_all()
+
     def handle_term(self) -> None:
         if not self._drain or self._draining:
             self.should_exit.set()

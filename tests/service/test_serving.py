@@ -24,6 +24,7 @@ import pytest
 from schemas import problems
 from schemas.answers import RegistrationAnswer
 from schemas.canonical import canonical
+from schemas.problems import Problem
 from service.settings import FILE_NAME
 from tests.builders import World, make_register, registration_request
 from tests.service.harness import JSON, accepted, begin_log, make_directory, refused
@@ -44,6 +45,10 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port: int = free.getsockname()[1]
         return port
+
+
+def get(url: str) -> httpx.Response:
+    return httpx.get(url, timeout=SECONDS)
 
 
 def set_(directory: Path, **settings: int) -> None:
@@ -97,6 +102,7 @@ def answer_of(connection: socket.socket) -> bytes:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_request_at_work_is_answered_before_the_service_stops(world: World, directory: Path, workers: int) -> None:
     body = canonical(registration_request([make_register(world, 500)]))
+    set_(directory, grace_seconds=600)
     with process(directory, "--workers", str(workers)) as (service, ready):
         base, key = address(ready), "at-work-when-it-stops"
         with half_sent(base, body, key) as connection:
@@ -115,10 +121,23 @@ def test_a_request_at_work_is_answered_before_the_service_stops(world: World, di
 
 def listens(base: str) -> bool:
     try:
-        httpx.get(f"{base}/v1/health", timeout=SECONDS)
+        get(f"{base}/v1/health")
     except httpx.TransportError:
         return False
     return True
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_request_that_takes_too_long_is_told_to_come_again(directory: Path, workers: int) -> None:
+    set_(directory, grace_seconds=1)
+    with process(directory, "--workers", str(workers)) as (service, ready):
+        with half_sent(address(ready), b"{}", "never-sent-to-its-end") as connection:
+            service.send_signal(signal.SIGTERM)
+            head, _, body = answer_of(connection).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 503 "), head
+        assert b"retry-after: 1" in head.lower()
+        assert Problem.model_validate_json(body).type == problems.UNAVAILABLE.uri
+        assert service.wait(SECONDS) == 0
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -126,14 +145,14 @@ def test_it_drains_before_it_stops(directory: Path, workers: int) -> None:
     set_(directory, drain_seconds=600)
     with process(directory, "--workers", str(workers)) as (service, ready):
         base = address(ready)
-        assert httpx.get(f"{base}/v1/ready").json() == {"status": "ready", "entries": 1}
+        assert get(f"{base}/v1/ready").json() == {"status": "ready", "entries": 1}
         service.send_signal(signal.SIGTERM)
-        eventually(lambda: [httpx.get(f"{base}/v1/ready").status_code for _ in range(8)] == [503] * 8, "it is still ready")
-        response = httpx.get(f"{base}/v1/ready")
+        eventually(lambda: [get(f"{base}/v1/ready").status_code for _ in range(8)] == [503] * 8, "it is still ready")
+        response = get(f"{base}/v1/ready")
         refused(response, problems.UNAVAILABLE)
         assert response.headers["Retry-After"] == "1"
-        assert httpx.get(f"{base}/v1/health").status_code == 200
-        assert httpx.get(f"{base}/v1/parameters").status_code == 200
+        assert get(f"{base}/v1/health").status_code == 200
+        assert get(f"{base}/v1/parameters").status_code == 200
         service.send_signal(signal.SIGTERM)
         assert service.wait(SECONDS) == 0
 
@@ -154,15 +173,15 @@ def test_a_dead_worker_is_replaced_and_figures_are_of_all(directory: Path) -> No
         before = workers_of(service.pid)
         assert len(before) == 2
         for _ in range(20):
-            assert httpx.get(f"{base}/v1/health").status_code == 200
+            assert get(f"{base}/v1/health").status_code == 200
         assert counted(port) == 20
         os.kill(min(before), signal.SIGKILL)
         eventually(lambda: len(workers_of(service.pid) - before) == 1, "the dead worker has no successor")
         eventually(lambda: len(workers_of(service.pid)) == 2, "there are not two workers")
         for _ in range(20):
-            assert httpx.get(f"{base}/v1/health", timeout=SECONDS).status_code == 200
+            assert get(f"{base}/v1/health").status_code == 200
         assert counted(port) == 40
-        assert httpx.get(f"{base}/metrics").status_code == 404
+        assert get(f"{base}/metrics").status_code == 404
         service.send_signal(signal.SIGTERM)
         _, errors = service.communicate(timeout=SECONDS)
     assert service.returncode == 0, errors
@@ -174,7 +193,7 @@ def test_a_dead_worker_is_replaced_and_figures_are_of_all(directory: Path) -> No
 
 def counted(port: int) -> float:
     """Requests of /v1/health that all workers have counted."""
-    shown = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    shown = get(f"http://127.0.0.1:{port}/metrics").text
     (value,) = re.findall(r'^tradeveil_requests_total\{[^}]*route="/v1/health"[^}]*\} (\S+)$', shown, re.MULTILINE)
     return float(value)
 
