@@ -52,6 +52,8 @@ class DocumentReceipt(Message):
     document: Identifier
     revision: Digest
     receipt: Receipt
+
+
 class BatchAccepted(Message):
     """A batch is kept, and will be worked off: ask for its answers by this id."""
 
@@ -156,8 +158,14 @@ class EntriesPage(Message):
 
 
 class Health(Message):
-    """The service can work."""
+    """The process is alive."""
 
     status: Words
     engine: Words
+
+
+class Ready(Message):
+    """The service can do its work now. `entries`: how many the log has."""
+
+    status: Words
     entries: Count

@@ -1,25 +1,34 @@
 """The closed list of problem types (RFC 9457): everything the service can answer that is not a success.
 
-A problem's `type` is TYPE_PREFIX followed by its slug. Titles and advice are in English and Chinese; a refusal says what to do
-next and nothing about anybody else's business: an unknown document and one that is not the caller's get the same answer, and a
-headroom proof against an old state the same as a false one.
+A problem's `type` is TYPE_PREFIX followed by its slug. Titles and advice are in English and Chinese, and a caller gets those of
+the language it asks for. A refusal says what to do next and nothing about anybody else's business: an unknown document and one
+that is not the caller's get the same answer, and a headroom proof against an old state the same as a false one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal, Self
 
 from pydantic import Field
 
+from schemas.chinese import in_chinese
+from schemas.languages import CHINESE, Language
 from schemas.wire import Count, Message, Words
 
 TYPE_PREFIX = "urn:tradeveil:problem:"
 CONTENT_TYPE = "application/problem+json"
 
 
+Repeat = Literal["same", "changed", "no"]
+"""What sending again is good for. same: the very same request may succeed, later; changed: another one may, mended as the
+advice says; no: neither."""
+
+
 @dataclass(frozen=True)
 class ProblemType:
-    """One entry of the list: stable slug, HTTP status, title and advice in both languages."""
+    """One entry of the list: stable slug, HTTP status, title and advice in both languages, and whether sending again helps."""
 
     slug: str
     status: int
@@ -27,10 +36,17 @@ class ProblemType:
     title_zh: str
     advice: str
     advice_zh: str
+    repeat: Repeat = "changed"
 
     @property
     def uri(self) -> str:
         return TYPE_PREFIX + self.slug
+
+    def title_in(self, language: Language) -> str:
+        return self.title_zh if language == CHINESE else self.title
+
+    def advice_in(self, language: Language) -> str:
+        return self.advice_zh if language == CHINESE else self.advice
 
 
 class LineProblem(Message):
@@ -41,6 +57,14 @@ class LineProblem(Message):
     code: Words
     detail: Words
 
+    def in_language(self, language: Language) -> Self:
+        """With its detail, which is English, in this language."""
+        if language != CHINESE:
+            return self
+        kind = of_uri(self.type)
+        titles = {} if kind is None else {kind.title: kind.title_zh}
+        return self.model_copy(update={"detail": titles.get(self.detail) or in_chinese(self.detail, self.code)})
+
 
 class FieldProblem(Message):
     """What is wrong with one field of a malformed request. `path` is a JSON pointer."""
@@ -48,22 +72,80 @@ class FieldProblem(Message):
     path: Words
     detail: Words
 
+    def in_language(self, language: Language) -> Self:
+        """With its detail, which is English, in this language."""
+        return self.model_copy(update={"detail": in_chinese(self.detail)}) if language == CHINESE else self
+
 
 class Problem(Message):
-    """The body of every answer that is not a success."""
+    """The body of every answer that is not a success, in the language of its Content-Language."""
 
     type: Words
     title: Words
-    title_zh: Words
     status: int = Field(ge=400, le=599)
     detail: Words
-    detail_zh: Words
     lines: list[LineProblem] = Field(default_factory=list)
     fields: list[FieldProblem] = Field(default_factory=list)
 
+    @classmethod
+    def of(
+        cls,
+        kind: ProblemType,
+        language: Language = "en",
+        *,
+        lines: Iterable[LineProblem] = (),
+        fields: Iterable[FieldProblem] = (),
+    ) -> Self:
+        """A problem of this type for who reads this language; details of lines and fields are given in English."""
+        return cls(
+            type=kind.uri,
+            title=kind.title_in(language),
+            status=kind.status,
+            detail=kind.advice_in(language),
+            lines=[line.in_language(language) for line in lines],
+            fields=[field.in_language(language) for field in fields],
+        )
 
-def _p(slug: str, status: int, title: str, title_zh: str, advice: str, advice_zh: str) -> ProblemType:
-    return ProblemType(slug, status, title, title_zh, advice, advice_zh)
+    def in_language(self, language: Language) -> Self:
+        """The same problem, which was written in English, for who reads this language."""
+        kind = of_uri(self.type)
+        return self if kind is None else self.of(kind, language, lines=self.lines, fields=self.fields)
+
+
+class ProblemDescription(Message):
+    """A problem type, for whoever looks it up. `operations` are the operationIds that may answer it."""
+
+    type: Words
+    slug: Words
+    status: int = Field(ge=400, le=599)
+    title: Words
+    detail: Words
+    repeat: Repeat
+    operations: list[Words]
+
+    @classmethod
+    def of(cls, kind: ProblemType, operations: Iterable[str], language: Language = "en") -> Self:
+        return cls(
+            type=kind.uri,
+            slug=kind.slug,
+            status=kind.status,
+            title=kind.title_in(language),
+            detail=kind.advice_in(language),
+            repeat=kind.repeat,
+            operations=list(operations),
+        )
+
+
+class ProblemList(Message):
+    """Every problem type."""
+
+    problems: list[ProblemDescription]
+
+
+def _p(
+    slug: str, status: int, title: str, title_zh: str, advice: str, advice_zh: str, repeat: Repeat = "changed"
+) -> ProblemType:
+    return ProblemType(slug, status, title, title_zh, advice, advice_zh, repeat)
 
 
 MALFORMED = _p(
@@ -113,6 +195,7 @@ IN_FLIGHT = _p(
     "相同请求正在处理",
     "Wait a second and send the same request again.",
     "请稍候片刻后原样重发。",
+    "same",
 )
 UNAUTHORISED = _p(
     "unauthorised",
@@ -129,6 +212,7 @@ NOT_FOUND = _p(
     "该地址不存在",
     "See /openapi.json for the addresses there are.",
     "可用地址见 /openapi.json。",
+    "no",
 )
 METHOD_NOT_ALLOWED = _p(
     "method-not-allowed",
@@ -137,6 +221,7 @@ METHOD_NOT_ALLOWED = _p(
     "该地址不支持此方法",
     "See /openapi.json for the methods it takes.",
     "可用方法见 /openapi.json。",
+    "no",
 )
 DOCUMENT_UNKNOWN = _p(
     "document-unknown",
@@ -145,6 +230,7 @@ DOCUMENT_UNKNOWN = _p(
     "没有您可用的该单证",
     "Check the document's id with its owner. The answer is the same for a document that is not yours.",
     "请与单证所有人核对编号。不属于您的单证，答复相同。",
+    "no",
 )
 DRAW_UNKNOWN = _p(
     "draw-unknown",
@@ -153,6 +239,7 @@ DRAW_UNKNOWN = _p(
     "没有该笔登记",
     "Check the draw's id in your own records.",
     "请核对本行记录中的登记编号。",
+    "no",
 )
 WRONG_STAGE = _p(
     "wrong-stage",
@@ -169,6 +256,7 @@ BATCH_UNKNOWN = _p(
     "没有您可用的该批次",
     "Check the batch's id in your own records; send the batch again under its Idempotency-Key to be told the id.",
     "请核对本行记录中的批次编号；以原幂等键重发该批次可重新获得编号。",
+    "no",
 )
 ALREADY_EXISTS = _p(
     "already-exists",
@@ -281,6 +369,7 @@ INTERNAL = _p(
     "服务内部错误",
     "Nothing was written. Send the same request again; if it fails again, tell the operator the time.",
     "本次未写入任何内容。请原样重发；如仍失败，请将时间告知运营方。",
+    "same",
 )
 UNAVAILABLE = _p(
     "unavailable",
@@ -289,6 +378,7 @@ UNAVAILABLE = _p(
     "服务暂不可用",
     "Send the same request again after the time in Retry-After.",
     "请在 Retry-After 所示时间后原样重发。",
+    "same",
 )
 
 ALL: tuple[ProblemType, ...] = (
@@ -321,3 +411,10 @@ ALL: tuple[ProblemType, ...] = (
     INTERNAL,
     UNAVAILABLE,
 )
+
+_BY_URI = {kind.uri: kind for kind in ALL}
+
+
+def of_uri(uri: str) -> ProblemType | None:
+    """The type that a problem names, or None where the list has it not: a newer service may have more."""
+    return _BY_URI.get(uri)

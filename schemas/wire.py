@@ -20,6 +20,9 @@ from zkcore.commitments import HANDLED_COMMITMENT_SIZE
 from zkcore.group import ELEMENT_SIZE, SCALAR_SIZE
 from zkcore.operations import EXPIRES_MAXIMUM, MEMO_SIZE
 
+_LAST = {0: "", 2: "[AQgw]", 3: "[AEIMQUYcgkosw048]"}
+"""What the last character may be, by how many there are beyond whole groups of four: others would have stray bits."""
+_ANY_SIZE = "^(?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-][AQgw]|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048])?$"
 _ALPHABET = re.compile(r"[A-Za-z0-9_-]*")
 
 
@@ -68,7 +71,11 @@ class Base64Url:
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         least, most = (4 * self.least + 2) // 3, (4 * self.most + 2) // 3
-        return {"type": "string", "pattern": f"^[A-Za-z0-9_-]{{{least},{most}}}$", "contentEncoding": "base64url"}
+        described = {"type": "string", "contentEncoding": "base64url"}
+        if self.least != self.most:
+            return {**described, "pattern": _ANY_SIZE, "minLength": least, "maxLength": most}
+        whole, left = least - (least % 4 > 0), _LAST[least % 4]
+        return {**described, "pattern": f"^[A-Za-z0-9_-]{{{whole}}}{left}$"}
 
 
 Identifier = Annotated[bytes, Base64Url(32)]

@@ -18,6 +18,8 @@ from service.limits import BodyLimit, RequestLimit
 from service.logs import RequestLog
 from service.openapi import describe
 from service.problems import install_problems
+from service.reference import page
+from service.reference import routes as reference
 from service.routes import router
 from service.settings import Settings
 from service.storage import open_storage
@@ -28,12 +30,13 @@ from zkcore.suite import Suite
 _DESCRIPTION = """Verifies that the total financed on a document never exceeds its declared value, and sees no amount.
 
 Every request body is JSON with base64url bytes (no padding) and no unknown fields. Everything that is not a success is a
-problem document (RFC 9457) of a closed list of types, with advice in English and Chinese; nothing is written then."""
+problem document (RFC 9457) of a closed list of types (`/v1/problems`), in English or, by `Accept-Language`, in Chinese; nothing
+is written then."""
 
 
 def create_app(settings: Settings, suite: Suite, clock: Clock) -> FastAPI:
     """The service over its database. Raises SettingsError without a log in it, ZkError for a log of another suite."""
-    storage = open_storage(settings.database, suite.group, settings.workers)
+    storage = open_storage(settings.database, suite.group, settings.threads)
     try:
         verifier = open_verifier(suite, storage, clock)
     except Exception:
@@ -43,6 +46,7 @@ def create_app(settings: Settings, suite: Suite, clock: Clock) -> FastAPI:
     app.state.verifier = verifier
     app.state.settings = settings
     app.state.batches = BatchWorker(verifier)
+    app.state.draining = False
     return app
 
 
@@ -61,6 +65,8 @@ def _assemble(settings: Settings) -> FastAPI:
             {"name": "financings", "description": "Draws on documents, and what becomes of them"},
             {"name": "batches", "description": "Many financings in one request"},
             {"name": "log", "description": "What the log is about, and its entries for auditors"},
+            {"name": "operations", "description": "For whoever watches over the service"},
+            {"name": "reference", "description": "What the service says of itself"},
         ],
         docs_url=None,
         redoc_url=None,
@@ -75,6 +81,8 @@ def _assemble(settings: Settings) -> FastAPI:
     install_problems(app)
     app.include_router(router)
     app.include_router(batches_router)
+    app.include_router(reference.router)
+    app.include_router(page.router)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
 
@@ -82,7 +90,7 @@ def _assemble(settings: Settings) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """As many requests are worked on at a time as there are connections; reservations expire meanwhile."""
-    to_thread.current_default_thread_limiter().total_tokens = app.state.settings.workers
+    to_thread.current_default_thread_limiter().total_tokens = app.state.settings.threads
     freeing = asyncio.create_task(keep_freeing(app.state.verifier, app.state.settings.expiry_seconds))
     app.state.batches.start()
     yield

@@ -7,12 +7,11 @@ framework's own reader does not.
 from __future__ import annotations
 
 import hmac
-import re
 from typing import Annotated, TypeVar
 
 from fastapi import Depends, Header, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import BaseModel, BeforeValidator, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from schemas import problems
 from schemas.canonical import parse_strict
@@ -73,15 +72,6 @@ _EXAMPLE_ID = "q8S0rkYHJBHWx3o6fVjEwVJzB4T0X1mUu9bJpYzq1dI"
 DocumentId = Annotated[Identifier, Path(alias="id", description="32 bytes as base64url, random", examples=[_EXAMPLE_ID])]
 DrawId = Annotated[Identifier, Path(alias="id", description="32 bytes as base64url, random", examples=[_EXAMPLE_ID])]
 
-
-def _digits(value: object) -> object:
-    """Digits and nothing else: int() would also take signs, spaces and underscores."""
-    if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,16}", value, re.ASCII):
-        raise ValueError("write digits only")
-    return value
-
-
-Digits = BeforeValidator(_digits)
 
 _BEARER = HTTPBearer(auto_error=False, description="The export token that the operator gave to the auditor.")
 

@@ -1,30 +1,34 @@
-"""`tradeveil serve`: begin a log, and run its service."""
+"""`tradeveil serve`: begin a log, run its service, and show what it runs with."""
 
 from __future__ import annotations
 
 import os
 import secrets
-import signal
-import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
-import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
 
 from schemas.entries import encode_entry
 from schemas.kinds import load_kinds
-from service.app import create_app
 from service.genesis import GenesisError, compose, read_identity, store
 from service.logs import configure_logs
-from service.metrics import serve_metrics
-from service.settings import DATABASE_NAME, DATABASE_VARIABLE, TOKEN_NAME, Settings, SettingsError, database_url, load_settings
+from service.serving import listen, serve
+from service.settings import (
+    DATABASE_NAME,
+    FILE_NAME,
+    TOKEN_NAME,
+    Settings,
+    SettingsError,
+    database_url,
+    effective,
+    load_settings,
+    sample,
+)
 from service.storage import open_storage
-from service.verifier import Verifier
 from tlog.leaf import leaf_hash
 from zkcore import engine
 from zkcore.errors import ZkError
@@ -33,8 +37,6 @@ _USAGE = 2
 _USUAL_ROLE = "customs"
 _PRIVATE_UMASK = 0o077
 _TOKEN_BYTES = 32
-_GRACE_SECONDS = 30
-_LARGEST_PORT = 65_535
 
 app = typer.Typer(no_args_is_help=True, help="The verifier service: it checks every proof and sees no amount.")
 
@@ -82,11 +84,11 @@ def begin(
     """
     if any((directory / name).exists() for name in (DATABASE_NAME, TOKEN_NAME)):
         raise SettingsError(f"{directory} is a service's directory already; choose another, or remove it if it was never used")
-    suite = engine.load()
+    database, suite = database_url(directory), engine.load()
     identities = [(role, read_identity(path)) for role, path in map(_attester, attesters)]
     genesis = compose(suite, origin, read_identity(regulator), identities, load_kinds(kinds), int(time.time()))
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    storage = open_storage(database_url(directory), suite.group, workers=1)
+    storage = open_storage(database, suite.group, workers=1)
     try:
         store(storage, genesis)
     finally:
@@ -94,6 +96,8 @@ def begin(
     token = directory / TOKEN_NAME
     with os.fdopen(os.open(token, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
         file.write(secrets.token_urlsafe(_TOKEN_BYTES) + "\n")
+    if not (directory / FILE_NAME).exists():
+        (directory / FILE_NAME).write_text(sample(), encoding="utf-8")
     return token, leaf_hash(encode_entry(genesis))
 
 
@@ -132,86 +136,49 @@ def _migrate(settings: Settings) -> tuple[int, int]:
         storage.close()
 
 
+Host = Annotated[str | None, typer.Option(help="The address to listen on: loopback, unless told.", show_default=False)]
+Port = Annotated[int | None, typer.Option(help="The port to listen on; 0 for any free one.", show_default="8440")]
+Workers = Annotated[int | None, typer.Option(help="Processes that serve.", show_default="1")]
+MetricsPort = Annotated[
+    int | None, typer.Option(help="Serve Prometheus metrics on this loopback port; 0 for none.", show_default="none")
+]
+
+
 @app.command()
 def run(
-    directory: Directory,
-    host: Annotated[str, typer.Option(help="Loopback unless told; put TLS in front of anything else.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=_LARGEST_PORT, help="0 for any free one.")] = 8440,
-    metrics_port: Annotated[
-        int | None, typer.Option(min=1, max=_LARGEST_PORT, help="Serve Prometheus metrics on this loopback port.")
-    ] = None,
+    directory: Directory, host: Host = None, port: Port = None, workers: Workers = None, metrics_port: MetricsPort = None
 ) -> None:
-    """Run the service until it is told to stop (Ctrl-C, or SIGTERM); requests that are being worked on are finished."""
+    """Run the service until it is told to stop (Ctrl-C, or SIGTERM); requests that are being worked on are finished.
+
+    What is not given here is taken from the environment (TRADEVEIL_PORT), else from service.toml of the directory.
+    """
     os.umask(_PRIVATE_UMASK)
     configure_logs()
     try:
-        settings = load_settings(directory)
-        listening = _listen(host, port)
-        if metrics_port is not None:
-            _serve_metrics(metrics_port)
-        serve(settings, listening)
+        settings = load_settings(directory, {"host": host, "port": port, "workers": workers, "metrics_port": metrics_port})
+        serve(settings, listen(settings.host, settings.port), typer.echo)
     except (SettingsError, ZkError, OSError) as error:
         _fail(str(error))
     except SQLAlchemyError as error:
         _fail_database(error)
 
 
-def serve(settings: Settings, listening: socket.socket) -> None:
-    """Serve until SIGTERM or SIGINT, then exit 0."""
-    suite = engine.load()
-    service = create_app(settings, suite, lambda: int(time.time()))
-    verifier: Verifier = service.state.verifier
-    name, port = listening.getsockname()[:2]
-    address = f"http://[{name}]:{port}" if listening.family == socket.AF_INET6 else f"http://{name}:{port}"
-    ready = f"tradeveil: the log {verifier.parameters.origin} is served at {address} (engine {suite.engine}); Ctrl-C stops it"
-    config = uvicorn.Config(
-        service, access_log=False, log_config=None, server_header=False, timeout_graceful_shutdown=_GRACE_SECONDS
-    )
-    for stop in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(stop, _exit)
-    _Server(config, lambda: typer.echo(ready)).run(sockets=[listening])
-
-
-class _Server(uvicorn.Server):
-    """Says when it is ready."""
-
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._ready = ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            self._ready()
-
-
-def _exit(signal_number: int, frame: FrameType | None) -> NoReturn:
-    """The server raises its signal again once it has stopped: then, and before it has started, this ends the process."""
-    raise SystemExit(0)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """Bound before anything else is done, so that a port in use is told at once. Raises SettingsError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+@app.command()
+def config(
+    directory: Directory, host: Host = None, port: Port = None, workers: Workers = None, metrics_port: MetricsPort = None
+) -> None:
+    """Show what `run` with the same options would run with, and where each value comes from. Passwords are hidden."""
     try:
-        bound = socket.create_server((host, port), family=family)
-    except OSError as error:
-        raise SettingsError(f"cannot listen on {host} port {port}: {error.strerror}; choose another with --port") from error
-    # asyncio turns Nagle's algorithm off only where a socket names its protocol. With it on, every answer would wait for the
-    # caller's delayed acknowledgement: some 40 ms each.
-    return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=bound.detach())
-
-
-def _serve_metrics(port: int) -> None:
-    try:
-        serve_metrics(port)
-    except OSError as error:
-        raise SettingsError(f"cannot serve metrics on port {port}: {error.strerror}; choose another --metrics-port") from error
+        found = effective(directory, {"host": host, "port": port, "workers": workers, "metrics_port": metrics_port})
+    except SettingsError as error:
+        _fail(str(error))
+    for item in found.values():
+        typer.echo(f"{item.setting.name} = {item.shown}  ({item.source}): {item.setting.comment}")
 
 
 def _fail_database(error: SQLAlchemyError) -> NoReturn:
     """Without the error's own text, which may show the address and the user of a database server."""
-    _fail(f"the database cannot be used ({type(error).__name__}); see that it is one, and that {DATABASE_VARIABLE} is right")
+    _fail(f"the database cannot be used ({type(error).__name__}); see that it is one, and that its address is right")
 
 
 def _fail(message: str) -> NoReturn:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from schemas import problems
+from schemas.problems import ProblemDescription
 from schemas.wire import encode_base64url
 
 
@@ -137,7 +139,10 @@ PRIVATE_STATE: dict[str, Any] = {
     "entries": [_ENTRY],
 }
 PAGE: dict[str, Any] = {"entries": [{"index": 1, "entry": _ENTRY}], "next": 2, "size": 43}
-HEALTH: dict[str, Any] = {"status": "ok", "engine": "openssl", "entries": 2}
+PROBLEM: dict[str, Any] = ProblemDescription.of(problems.HEADROOM_NOT_PROVEN, ["commit_financing"]).model_dump()
+PROBLEMS: dict[str, Any] = {"problems": [PROBLEM]}
+HEALTH: dict[str, Any] = {"status": "ok", "engine": "native"}
+READY: dict[str, Any] = {"status": "ready", "entries": 2}
 _KEY = {"holder": "regulator", "key": _points(1, 26), "seal_key": _octets(32, 27), "proof": _octets(65, 28)}
 GENESIS: dict[str, Any] = {
     "type": "genesis",

@@ -9,15 +9,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from schemas import problems
 from service.problems import PROBLEM_KEY, RETRY_AFTER, Refusal, problem_response
 
+_ALIVE = "/v1/health"
+
 
 class RequestLimit:
-    """At most so many requests at work or waiting; further ones are told to come back."""
+    """At most so many requests at work or waiting; further ones are told to come back.
+
+    Whether the process is alive is answered in any case: one that is busy must not be ended for it.
+    """
 
     def __init__(self, app: ASGIApp, maximum: int) -> None:
         self._app, self._free = app, maximum
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope["path"] == _ALIVE:
             await self._app(scope, receive, send)
         elif self._free <= 0:
             await _refuse(Refusal(problems.UNAVAILABLE, headers=RETRY_AFTER), scope, receive, send)
@@ -67,4 +72,4 @@ class BodyLimit:
 
 async def _refuse(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
     scope[PROBLEM_KEY] = refusal.problem.slug
-    await problem_response(refusal)(scope, receive, send)
+    await problem_response(refusal, scope)(scope, receive, send)

@@ -17,6 +17,7 @@ from pydantic.json_schema import models_json_schema
 
 from schemas import problems
 from schemas.answers import BatchProgress
+from schemas.languages import CHINESE, ENGLISH
 from schemas.messages import (
     AmendMessage,
     ChangeStatusMessage,
@@ -49,32 +50,30 @@ OF_WRITES = (*OF_BODIES, problems.KEY_MISSING, problems.KEY_REUSED, problems.IN_
 """What any write may be answered."""
 
 
+_OF_TEXTS = {
+    "Content-Language": {"description": "the language of its texts", "schema": {"type": "string", "enum": [ENGLISH, CHINESE]}}
+}
+
+
 def problem_answers(*types: ProblemType) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that may answer with these problems, and with those that any may."""
     answers: dict[int | str, dict[str, Any]] = {}
     for kind in sorted({*types, *ALWAYS}, key=lambda kind: (kind.status, kind.slug)):
-        answer = answers.setdefault(kind.status, {"description": "", "content": {CONTENT_TYPE: {"examples": {}}}})
+        answer = answers.setdefault(
+            kind.status, {"description": "", "headers": _OF_TEXTS, "content": {CONTENT_TYPE: {"examples": {}}}}
+        )
         answer["description"] = "; ".join(filter(None, [answer["description"], f"`{kind.slug}`: {kind.title}"]))
         content = answer["content"][CONTENT_TYPE]
         content["schema"] = {"$ref": _SCHEMAS + Problem.__name__}
-        content["examples"][kind.slug] = {"summary": kind.title, "value": _problem_example(kind)}
+        content["examples"][kind.slug] = {"summary": kind.title, "value": Problem.of(kind).model_dump(mode="json")}
     return answers
 
 
-def _problem_example(kind: ProblemType) -> dict[str, Any]:
-    return Problem(
-        type=kind.uri,
-        title=kind.title,
-        title_zh=kind.title_zh,
-        status=kind.status,
-        detail=kind.advice,
-        detail_zh=kind.advice_zh,
-    ).model_dump(mode="json")
-
-
-def success(description: str, example: dict[str, Any], *, replays: bool = False) -> dict[str, Any]:
-    """The description and example of a success."""
+def success(description: str, example: dict[str, Any], *, replays: bool = False, texts: bool = False) -> dict[str, Any]:
+    """The description and example of a success. `texts`: it has texts for people, in one language or the other."""
     answer: dict[str, Any] = {"description": description, "content": {"application/json": {"example": example}}}
+    if texts:
+        answer["headers"] = _OF_TEXTS
     if replays:
         schema = {"type": "string", "const": "true"}
         answer["headers"] = {
@@ -114,6 +113,16 @@ def describe(app: FastAPI) -> dict[str, Any]:
         _drop_framework_problems(document)
         app.openapi_schema = document
     return app.openapi_schema
+
+
+def occurrences(document: dict[str, Any]) -> dict[str, list[str]]:
+    """The operationIds that may answer each problem, by its slug."""
+    found: dict[str, list[str]] = {}
+    for operation in chain.from_iterable(path.values() for path in document["paths"].values()):
+        for answer in operation["responses"].values():
+            for slug in answer["content"].get(CONTENT_TYPE, {}).get("examples", {}):
+                found.setdefault(slug, []).append(operation["operationId"])
+    return found
 
 
 def _drop_framework_problems(document: dict[str, Any]) -> None:

@@ -14,11 +14,14 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.types import Scope
 
 from schemas import problems
+from schemas.languages import ENGLISH, Language, preferred
 from schemas.problems import CONTENT_TYPE, FieldProblem, LineProblem, Problem, ProblemType
 from service.joint import JointVerification
 from zkcore.errors import (
@@ -207,26 +210,27 @@ def _of_parameters(error: RequestValidationError) -> Refusal:
 # --- answers --------------------------------------------------------------------------------------------------------------
 
 
-def problem_of(refusal: Refusal) -> Problem:
-    """The document that says why."""
-    kind = refusal.problem
-    return Problem(
-        type=kind.uri,
-        title=kind.title,
-        title_zh=kind.title_zh,
-        status=kind.status,
-        detail=kind.advice,
-        detail_zh=kind.advice_zh,
-        lines=list(refusal.lines),
-        fields=list(refusal.fields),
-    )
+def problem_of(refusal: Refusal, language: Language = ENGLISH) -> Problem:
+    """The document that says why, for who reads this language."""
+    return Problem.of(refusal.problem, language, lines=refusal.lines, fields=refusal.fields)
 
 
-def problem_response(refusal: Refusal) -> Response:
-    """The answer to a refused request."""
-    headers = {"Cache-Control": "no-store", **(refusal.headers or {})}
-    body = problem_of(refusal).model_dump_json()
+def problem_response(refusal: Refusal, scope: Scope) -> Response:
+    """The answer to a refused request, in the language that it asks for."""
+    language = language_of(scope)
+    headers = {"Cache-Control": "no-store", **in_language(language), **(refusal.headers or {})}
+    body = problem_of(refusal, language).model_dump_json()
     return Response(body, status_code=refusal.problem.status, headers=headers, media_type=CONTENT_TYPE)
+
+
+def language_of(scope: Scope) -> Language:
+    """The language that a request asks for."""
+    return preferred(",".join(Headers(scope=scope).getlist("accept-language")))
+
+
+def in_language(language: Language) -> dict[str, str]:
+    """The headers of an answer with texts for people in it."""
+    return {"Content-Language": language, "Vary": "Accept-Language"}
 
 
 def refusal_of(error: Exception) -> Refusal:
@@ -254,7 +258,7 @@ def install_problems(app: FastAPI) -> None:
     async def handle(request: Request, error: Exception) -> Response:
         refusal = refusal_of(error)
         request.scope[PROBLEM_KEY] = refusal.problem.slug
-        return problem_response(refusal)
+        return problem_response(refusal, request.scope)
 
     known = (Refusal, RequestValidationError, HTTPException, ClientDisconnect, OperationalError, InterfaceError, PoolTimeout)
     for kind in known:

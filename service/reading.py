@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from schemas import problems
-from schemas.answers import DocumentStatus, DocumentView, EntriesPage, ExportedEntry, Health, OwnerNotice
+from schemas.answers import DocumentStatus, DocumentView, EntriesPage, ExportedEntry, Health, OwnerNotice, Ready
 from schemas.entries import Registered, decode_entry
 from schemas.messages import ViewMessage
 from service.problems import Refusal
@@ -111,8 +111,13 @@ def export(verifier: Verifier, start: int, limit: int) -> EntriesPage:
 
 
 def health(verifier: Verifier) -> Health:
+    """That the process answers. Asks nobody."""
+    return Health(status="ok", engine=verifier.suite.engine)
+
+
+def ready(verifier: Verifier) -> Ready:
     """That the database answers, and how long the log is."""
-    return Health(status="ok", engine=verifier.suite.engine, entries=verifier.storage.size())
+    return Ready(status="ready", entries=verifier.storage.size())
 
 
 def _document(verifier: Verifier, document: bytes) -> DocumentState:

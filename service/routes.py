@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
@@ -17,6 +18,7 @@ from schemas.answers import (
     FinancingAnswer,
     Health,
     OwnerNotice,
+    Ready,
     RegistrationAnswer,
     StepsAnswer,
 )
@@ -31,12 +33,13 @@ from schemas.messages import (
     ViewMessage,
 )
 from service import committing, examples, reading
-from service.bodies import Digits, DocumentId, JsonBody, Key, check_export_token, check_same, read_message
+from service.bodies import DocumentId, JsonBody, Key, check_export_token, check_same, read_message
 from service.idempotency import Answer
 from service.openapi import OF_BODIES, OF_WRITES, json_body, problem_answers, success
+from service.paging import USUAL_PAGE, PageLength, PageStart
+from service.problems import RETRY_AFTER, Refusal
 from service.verifier import Verifier
 
-MAXIMUM_PAGE = 1_000
 _CREATED = 201
 
 router = APIRouter(prefix="/v1")
@@ -57,9 +60,11 @@ def json_answer(body: bytes, status: int = 200, replayed: bool = False) -> Respo
     return Response(body, status_code=status, headers=headers, media_type="application/json")
 
 
-def found(answer: BaseModel) -> Response:
+def found(answer: BaseModel, headers: Mapping[str, str] | None = None) -> Response:
     """What was asked for."""
-    return json_answer(answer.model_dump_json().encode("utf-8"))
+    response = json_answer(answer.model_dump_json().encode("utf-8"))
+    response.headers.update(headers or {})
+    return response
 
 
 def _created(answer: Answer) -> Response:
@@ -291,21 +296,36 @@ def take_steps(service: Service, key: Key, body: JsonBody) -> Response:
 )
 def export_entries(
     service: Service,
-    start: Annotated[int, Digits, Query(alias="from", ge=0, lt=1 << 53, description="index of the first entry")] = 0,
-    limit: Annotated[int, Digits, Query(ge=1, le=MAXIMUM_PAGE, description="entries on one page")] = 500,
+    start: PageStart = 0,
+    limit: PageLength = USUAL_PAGE,
 ) -> Response:
-    """For auditors. `next` says where the following page starts, or is null at the end."""
+    """For auditors. `from` counts entries. `next` says where the following page starts, or is null at the end."""
     return found(reading.export(service, start, limit))
 
 
 @router.get(
     "/health",
-    summary="Whether the service can work",
+    summary="Whether the process is alive",
     operation_id="get_health",
-    tags=["log"],
+    tags=["operations"],
     response_model=Health,
-    responses={200: success("It can", examples.HEALTH), **problem_answers()},
+    responses={200: success("It is", examples.HEALTH), **problem_answers()},
 )
-def get_health(service: Service) -> Response:
-    """Asks the database, too."""
+async def get_health(service: Service) -> Response:
+    """Asks nobody, not even the database: start the process anew when this fails, and not when the database does."""
     return found(reading.health(service))
+
+
+@router.get(
+    "/ready",
+    summary="Whether the service can work now",
+    operation_id="get_ready",
+    tags=["operations"],
+    response_model=Ready,
+    responses={200: success("It can", examples.READY), **problem_answers()},
+)
+def get_ready(request: Request, service: Service) -> Response:
+    """Asks the database. 503 without it, and while the service is about to stop: send requests elsewhere for that time."""
+    if request.app.state.draining:
+        raise Refusal(problems.UNAVAILABLE, headers=RETRY_AFTER)
+    return found(reading.ready(service))

@@ -9,12 +9,13 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 from anyio import to_thread
-from fastapi import APIRouter, Depends, Header, Path, Query, Request
+from fastapi import APIRouter, Depends, Header, Path, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.responses import Response
 
 from schemas import problems
 from schemas.answers import MAXIMUM_BATCH, BatchAccepted, BatchLine, BatchPage, BatchProgress, FinancingAnswer
+from schemas.languages import Language
 from schemas.messages import FinancingRequest
 from schemas.problems import Problem
 from schemas.wire import Identifier
@@ -22,15 +23,14 @@ from service import examples
 from service.batches.reading import BatchKey, Lines
 from service.batches.storage import BatchStorage, Outcome, Progress
 from service.batches.worker import BatchWorker
-from service.bodies import Digits
 from service.idempotency import Answer
 from service.openapi import OF_WRITES, lines_body, problem_answers, success
-from service.problems import RETRY_AFTER, Refusal
+from service.paging import USUAL_PAGE, PageLength, PageStart, digits_only
+from service.problems import RETRY_AFTER, Refusal, in_language, language_of
 from service.routes import Service, found, json_answer
 from service.storage import Moved, Wanted
 from service.verifier import Verifier
 
-MAXIMUM_PAGE = 500
 _ACCEPTED = 202
 _ATTEMPTS = 3
 _LOOK_EVERY = 0.2
@@ -109,29 +109,32 @@ def _accept(service: Verifier, key: BatchKey, lines: Lines, owner: str) -> Answe
 )
 def get_batch(
     service: Service,
+    request: Request,
     batch: BatchId,
     owner: Owner,
-    start: Annotated[int, Digits, Query(alias="from", ge=0, le=MAXIMUM_BATCH, description="the first line")] = 0,
-    limit: Annotated[int, Digits, Query(ge=1, le=MAXIMUM_PAGE, description="lines on one page")] = 100,
+    start: PageStart = 0,
+    limit: PageLength = USUAL_PAGE,
 ) -> Response:
-    """Up to the first line that is not decided yet. `next` is the line to go on from, now or later; null at the end."""
+    """`from` counts lines. Up to the first line that is not decided yet: `next` is where to go on, now or later, or null."""
     progress = _progress(service, batch, owner)
     outcomes = BatchStorage(service.storage).outcomes(batch, start, limit)
     following = start + len(outcomes)
+    language = language_of(request.scope)
     page = BatchPage(
         batch=batch,
         total=progress.total,
         done=progress.done,
         failed=progress.failed,
-        lines=[_line(outcome) for outcome in outcomes],
+        lines=[_line(outcome, language) for outcome in outcomes],
         next=following if following < progress.total else None,
     )
-    return found(page)
+    return found(page, in_language(language))
 
 
-def _line(outcome: Outcome) -> BatchLine:
+def _line(outcome: Outcome, language: Language) -> BatchLine:
+    """The answer to a line. A problem is kept in English, and told in the language that is asked for."""
     answer = FinancingAnswer.model_validate_json(outcome.body) if outcome.accepted else None
-    problem = None if outcome.accepted else Problem.model_validate_json(outcome.body)
+    problem = None if outcome.accepted else Problem.model_validate_json(outcome.body).in_language(language)
     return BatchLine(line=outcome.line, answer=answer, problem=problem)
 
 
@@ -143,7 +146,7 @@ Known = Annotated[Progress, Depends(_known)]
 """Asked before a stream is begun: afterwards it is too late for a problem document."""
 
 LastEvent = Annotated[
-    int, Digits, Header(alias="Last-Event-ID", ge=0, le=MAXIMUM_BATCH, description="Lines decided when last heard of.")
+    int, digits_only, Header(alias="Last-Event-ID", ge=0, le=MAXIMUM_BATCH, description="Lines decided when last heard of.")
 ]
 
 

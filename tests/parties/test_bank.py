@@ -60,9 +60,9 @@ def test_three_banks_use_up_one_declaration(scene: Scene) -> None:
     with pytest.raises(Refused, match="does not cover") as refused:
         commit(bank, approval)
     assert not any(character.isdigit() for character in str(refused.value))
-    entries = scene.client.health().entries
+    entries = scene.client.ready().entries
     assert scene.lend(bank, [f"{FIRST}=USD 50000.00"]).committed
-    assert scene.client.health().entries == entries + 1
+    assert scene.client.ready().entries == entries + 1
     assert scene.headroom()[FIRST] == 0
     with pytest.raises(Refused, match="does not cover"):
         scene.lend(bank, [f"{FIRST}=USD 0.01"])
@@ -192,11 +192,11 @@ def test_a_stale_proof_keeps_the_draft_for_a_fresh_one(scene: Scene) -> None:
         drafts.append(draft.rename(scene.path(f"draft-{len(drafts)}.json")))
     approvals = [scene.approve(draft) for draft in drafts]
     commit(first, approvals[0])
-    entries = scene.client.health().entries
+    entries = scene.client.ready().entries
     with pytest.raises(ServiceRefused) as refused:
         commit(second, approvals[1])
     assert refused.value.slug == "headroom-not-proven"
-    assert scene.client.health().entries == entries
+    assert scene.client.ready().entries == entries
     (kept,) = second.book
     assert kept.pending is None
     assert kept.refusal == "headroom-not-proven"
@@ -434,11 +434,11 @@ def test_approvals_that_do_not_fit(scene: Scene) -> None:
 def test_impossible_repayments(scene: Scene, fields: dict[str, Any], error: type[Exception]) -> None:
     bank = scene.bank("A")
     scene.lend(bank, [f"{FIRST}=USD 600000.00"], Terms(reference="L-1"))
-    entries = scene.client.health().entries
+    entries = scene.client.ready().entries
     parsed = {**fields, **({"amount": money(fields["amount"])} if "amount" in fields else {})}
     with pytest.raises(error):
         repay(bank, Instruction(**{"reason": "released", "reference": "L-1", **parsed}))
-    assert scene.client.health().entries == entries
+    assert scene.client.ready().entries == entries
     (record,) = bank.book
     assert record.lines[0].pending is None
 

@@ -233,13 +233,13 @@ def test_story_one(walk: Walk) -> None:
     walk("bank", "commit", *walk.home("A"), *SERVICE, walk.file("R1.approval"))
     draw(walk, "B", "350000", "R2")
     walk("bank", "commit", *walk.home("B"), *SERVICE, walk.file("R2.approval"))
-    entries = walk.scene.client.health().entries
+    entries = walk.scene.client.ready().entries
     refused = draw(walk, "C", "50000.01", "R3", approved=1)
     assert "USD 0.01 is missing" in refused.stderr
     told = walk("bank", "commit", *walk.home("C"), *SERVICE, walk.file("R3.approval"), code=1)
     for figure in ("600", "350", "950", "Bank A", "Bank B", "50,000.00"):
         assert figure not in told.output
-    assert walk.scene.client.health().entries == entries
+    assert walk.scene.client.ready().entries == entries
     draw(walk, "C", "50000.00", "R4")
     walk("bank", "commit", *walk.home("C"), *SERVICE, walk.file("R4.approval"))
     draw(walk, "C", "0.01", "R5", approved=1)

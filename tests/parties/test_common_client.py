@@ -38,7 +38,7 @@ RECEIPT = {
     "receipt": {"index": 1, "time": 2, "leaf": "A" * 43},
 }
 STATUS = {"document": "A" * 43, "kind": "export-declaration", "currency": "USD", "financeable": True}
-HEALTH = {"status": "ok", "engine": "openssl", "entries": 1}
+READY = {"status": "ready", "entries": 1}
 
 Answer = httpx.Response | Exception
 
@@ -73,14 +73,7 @@ def good(content: Any, status: int = 200) -> httpx.Response:
 
 
 def problem(kind: ProblemType) -> httpx.Response:
-    body = Problem(
-        type=kind.uri,
-        title=kind.title,
-        title_zh=kind.title_zh,
-        status=kind.status,
-        detail=kind.advice,
-        detail_zh=kind.advice_zh,
-    )
+    body = Problem.of(kind)
     return httpx.Response(kind.status, content=canonical(body), headers={"Content-Type": problems.CONTENT_TYPE})
 
 
@@ -164,9 +157,9 @@ def test_what_is_no_answer_of_the_protocol_is_said_to_be_none(answer: httpx.Resp
         Line(answer).client().status(b"d" * 32)
 
 
-def test_health_and_status() -> None:
-    client = Line(good(HEALTH), good(STATUS)).client()
-    assert client.health().entries == 1
+def test_readiness_and_status() -> None:
+    client = Line(good(READY), good(STATUS)).client()
+    assert client.ready().entries == 1
     assert client.status(bytes(32)).financeable
 
 

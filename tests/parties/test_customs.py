@@ -165,7 +165,7 @@ def test_what_is_registered_is_skipped(scene: Scene) -> None:
     register(scene, (FIRST, "USD 1"))
     report = register(scene, (FIRST, "USD 1"), (SECOND, "USD 2"))
     assert (numbers(report.already), numbers(report.registered), report.errors) == ([FIRST], [SECOND], [])
-    assert scene.client.health().entries == 3
+    assert scene.client.ready().entries == 3
 
 
 def test_another_value_for_the_same_declaration_is_no_amendment(scene: Scene) -> None:
@@ -183,7 +183,7 @@ def test_a_declaration_registered_for_one_owner_is_not_for_another(scene: Scene)
     report = register_declarations(office(scene), content)
     assert [(error.row, error.error.code) for error in report.errors] == [(2, "contradiction")]
     assert (numbers(report.registered), report.already) == ([SECOND], [])
-    assert scene.client.health().entries == 3
+    assert scene.client.ready().entries == 3
 
 
 def test_batches(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -274,7 +274,7 @@ def test_what_is_lost_on_the_way_is_sent_again_and_registered_once(scene: Scene,
     assert scene.home("customs").exists(PENDING_FILE)
     report = register(scene, (FIRST, "USD 1"), (SECOND, "USD 2"))
     assert (numbers(report.resumed), numbers(report.already), numbers(report.registered)) == ([FIRST], [FIRST], [SECOND])
-    assert scene.client.health().entries == 3
+    assert scene.client.ready().entries == 3
     assert not scene.home("customs").exists(PENDING_FILE)
     bodies = {(body, key) for path, body, key in scene.wire.sent[:-1] if path == "/v1/documents"}
     assert len(bodies) == 1
@@ -327,21 +327,13 @@ def test_a_crash_at_any_write_is_mended_by_running_again(scene: Scene, monkeypat
     report = register(scene, *declarations)
     assert report.errors == []
     assert {*numbers(report.resumed), *numbers(report.already), *numbers(report.registered)} == {FIRST, SECOND}
-    assert scene.client.health().entries == 3
+    assert scene.client.ready().entries == 3
     assert wallet(scene) == [(FIRST, "USD", 100), (SECOND, "USD", 200)]
     assert scene.home("customs").load(enterprise_file(HOLDER), Enterprise).next == 2
 
 
 def refusal(kind: ProblemType) -> ServiceRefused:
-    body = Problem(
-        type=kind.uri,
-        title=kind.title,
-        title_zh=kind.title_zh,
-        status=kind.status,
-        detail=kind.advice,
-        detail_zh=kind.advice_zh,
-    )
-    return ServiceRefused(body)
+    return ServiceRefused(Problem.of(kind))
 
 
 def test_a_refusal_leaves_no_gap(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -384,7 +376,7 @@ def test_an_old_copy_of_the_directory_cannot_double_a_limit(scene: Scene, tmp_pa
     with pytest.raises(Refused, match="newest copy") as caught:
         register(scene, (FIRST, "USD 1"))
     assert caught.value.code == "home-outdated"
-    assert scene.client.health().entries == 2
+    assert scene.client.ready().entries == 2
 
 
 def test_a_directory_without_keys(scene: Scene) -> None:

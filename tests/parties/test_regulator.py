@@ -151,7 +151,7 @@ def test_an_amount_beyond_the_bound_is_said_to_be_unknown(scene: Scene, monkeypa
 def test_an_export_opens_like_the_service(scene: Scene) -> None:
     planted(scene)
     path = scene.path("log.ndjson")
-    assert export_log(scene.client, TOKEN, path) == scene.client.health().entries
+    assert export_log(scene.client, TOKEN, path) == scene.client.ready().entries
     assert describe(open_log(scene.suite, scene.regulator, read_export(path))) == describe(open_scene(scene))
 
 

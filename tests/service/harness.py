@@ -188,7 +188,7 @@ def make_desk(world: World, database: str, **options: Any) -> Iterator[Desk]:
     engine = create_engine(database_address(database))
     empty(engine)
     begin_log(world, database)
-    settings = replace(Settings(database, TOKEN, workers=8), **options)
+    settings = replace(Settings(database, TOKEN, threads=8), **options)
     desk: Desk
     app = create_app(settings, world.suite, lambda: desk.now)
     with TestClient(app) as client:
@@ -230,8 +230,9 @@ def refused(response: httpx.Response, expected: ProblemType) -> Problem:
     assert response.headers["Content-Type"] == CONTENT_TYPE
     problem = Problem.model_validate(response.json())
     assert (problem.type, problem.status) == (expected.uri, expected.status)
-    assert problem.detail == expected.advice
-    assert problem.detail_zh == expected.advice_zh
+    assert (problem.title, problem.detail) == (expected.title, expected.advice)
+    assert response.headers["Content-Language"] == "en"
+    assert "Accept-Language" in response.headers["Vary"]
     return problem
 
 

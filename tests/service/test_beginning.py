@@ -231,15 +231,15 @@ def test_a_spoilt_directory_is_explained(identities: dict[str, Path], tmp_path: 
 
 
 @contextmanager
-def process(directory: Path, *more: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A running service, and the line it printed when it was ready."""
+def process(directory: Path, *more: str, alive: float = 180) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A running service, and the line it printed when it was ready. It is ended after so many seconds in any case."""
     code = "from service.cli import app; app()"
     command = [sys.executable, "-c", code, "run", "--directory", str(directory), "--port", "0", *more]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     service = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, cwd=directory
     )
-    watchdog = threading.Timer(60, service.kill)
+    watchdog = threading.Timer(alive, service.kill)
     watchdog.start()
     try:
         assert service.stdout is not None
@@ -301,7 +301,7 @@ def test_what_was_committed_is_there_after_a_kill(world: World, identities: dict
         again = http.post("/v1/documents", content=body, headers=headers)
         assert (again.status_code, again.content) == (201, first.content)
         assert again.headers["Idempotency-Replayed"] == "true"
-        assert http.get("/v1/health").json()["entries"] == 2
+        assert http.get("/v1/ready").json()["entries"] == 2
 
 
 def test_a_file_that_is_no_database_is_told(identities: dict[str, Path], tmp_path: Path) -> None:

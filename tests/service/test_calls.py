@@ -18,6 +18,7 @@ from schemas.answers import (
     FinancingAnswer,
     Health,
     OwnerNotice,
+    Ready,
     RegistrationAnswer,
     StepsAnswer,
 )
@@ -59,7 +60,8 @@ def test_parameters_are_the_genesis_entry(desk: Desk) -> None:
 
 
 def test_health(desk: Desk) -> None:
-    assert Health.model_validate(desk.get("/v1/health").json()) == Health(status="ok", engine=engine.load().engine, entries=1)
+    assert Health.model_validate(desk.get("/v1/health").json()) == Health(status="ok", engine=engine.load().engine)
+    assert Ready.model_validate(desk.get("/v1/ready").json()) == Ready(status="ready", entries=1)
 
 
 def test_register_then_status_and_notice(desk: Desk) -> None:

@@ -200,7 +200,7 @@ def test_a_locked_database_is_a_problem_of_now(desk: Desk, world: World) -> None
         response = desk.send_draws([draw])
     refused(response, problems.UNAVAILABLE)
     assert response.headers["Retry-After"] == "1"
-    assert desk.get("/v1/health").status_code == 200, "readers do not wait for writers"
+    assert desk.get("/v1/ready").status_code == 200, "readers do not wait for writers"
     other.execute("ROLLBACK")
     other.close()
     assert desk.send_draws([draw]).status_code == 201

@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 from alembic import op
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, MetaData, create_engine, inspect, make_url
 from typer.testing import CliRunner
 
-from service import verifier
+from service import migrations, verifier
 from service.cli import app
 from service.migrations import newest
 from service.settings import SettingsError
@@ -43,6 +45,16 @@ def checks_of(engine: Engine) -> dict[str, list[str]]:
     found = inspect(engine)
     checks = {name: found.get_check_constraints(name) for name in METADATA.tables if name != "entries"}
     return {name: sorted(str(check["sqltext"]) for check in own) for name, own in checks.items()}
+
+
+def test_versions_are_numbered_as_they_are_chained() -> None:
+    """Alembic's own head and order, of which a service that starts knows the number alone."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__path__[0])))
+    scripts = ScriptDirectory.from_config(config)
+    assert scripts.get_current_head() == f"{newest():04}"
+    found = [script.revision for script in scripts.walk_revisions()]
+    assert found == [f"{number:04}" for number in range(newest(), 0, -1)]
 
 
 def test_the_version_is_the_newest(desk: Desk) -> None:

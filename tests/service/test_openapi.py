@@ -10,23 +10,24 @@ from pydantic import BaseModel
 
 from schemas import answers, messages, problems
 from schemas.entries import Genesis
-from schemas.problems import CONTENT_TYPE, Problem
+from schemas.problems import CONTENT_TYPE
 from service.app import openapi_document
 from service.batches.routes import router as batches_router
+from service.reference import routes as reference
 from service.routes import router
 from tests.service.harness import Desk
 
 DOCUMENT = openapi_document()
 OPERATIONS = [(method, path, operation) for path, methods in DOCUMENT["paths"].items() for method, operation in methods.items()]
 IDS = [operation["operationId"] for _, _, operation in OPERATIONS]
-UNREACHABLE = {problems.NOT_FOUND.slug, problems.METHOD_NOT_ALLOWED.slug}
-"""Answers to addresses and methods that the description does not have."""
+UNREACHABLE = {problems.METHOD_NOT_ALLOWED.slug}
+"""Answers to methods that the description does not have."""
 
 
 def model(reference: dict[str, str]) -> type[BaseModel]:
     """The message that a reference names."""
     name = reference["$ref"].removeprefix("#/components/schemas/")
-    known: dict[str, Any] = {**vars(answers), **vars(messages), "Genesis": Genesis, "Problem": Problem}
+    known: dict[str, Any] = {**vars(answers), **vars(messages), **vars(problems), "Genesis": Genesis}
     found: type[BaseModel] = known[name]
     return found
 
@@ -44,10 +45,11 @@ def test_it_is_openapi_3_1_and_is_served(desk: Desk) -> None:
 
 
 def test_every_route_is_described() -> None:
-    found = [route for route in [*router.routes, *batches_router.routes] if isinstance(route, APIRoute)]
+    areas = (router, batches_router, reference.router)
+    found = [route for area in areas for route in area.routes if isinstance(route, APIRoute)]
     routes = {(route.path, method.lower()) for route in found for method in route.methods or ()}
     assert routes == {(path, method) for method, path, _ in OPERATIONS}
-    assert len(set(IDS)) == len(IDS) == 15
+    assert len(set(IDS)) == len(IDS) == 18
 
 
 def test_names_are_snake_case() -> None:

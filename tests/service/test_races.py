@@ -203,7 +203,7 @@ def test_a_crowd_without_a_barrier(desk: Desk, world: World) -> None:
 def test_sixteen_clients_race_for_one_document(world: World, database: str) -> None:
     """Story 4, TRADEVEIL_ROUNDS times: each asks for more than half of what is left, as one of sixteen that come at once."""
     clients, limit, rounds = 16, 100_000, int(os.environ.get("TRADEVEIL_ROUNDS", "3"))
-    with make_desk(world, database, workers=clients) as desk, ThreadPoolExecutor(clients) as pool:
+    with make_desk(world, database, threads=clients) as desk, ThreadPoolExecutor(clients) as pool:
         for round_ in range(rounds):
             paper = desk.register(limit)[0]
             draws = [make_draw(world, paper, limit // 2 + 1 + 100 * number + round_ % 100) for number in range(clients)]

@@ -515,7 +515,7 @@ def test_the_export_needs_its_token(desk: Desk, sent: str | None) -> None:
 
 
 def test_addresses_and_methods_that_are_not(desk: Desk) -> None:
-    for path in ("/", "/v1", "/v1/", "/v1/health/", "/v2/health", "/docs", "/v1/documents/a/b/c"):
+    for path in ("/", "/v1", "/v1/", "/v1/health/", "/v2/health", "/docs/", "/docs/x", "/v1/documents/a/b/c"):
         refused(desk.get(path), problems.NOT_FOUND)
     response = desk.client.delete("/v1/health")
     refused(response, problems.METHOD_NOT_ALLOWED)

@@ -195,7 +195,7 @@ class Stage:
 
     def entries(self) -> int:
         """How many entries the log has."""
-        return int(self.wire.http.get("/v1/health").raise_for_status().json()["entries"])
+        return int(self.wire.http.get("/v1/ready").raise_for_status().json()["entries"])
 
 
 Prepare = Callable[[Commands, Path], Path]

@@ -1,0 +1,45 @@
+"""One call of the service, as the generated parties.common.api makes it and as whatever sends it takes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+from urllib.parse import quote, urlencode
+
+from pydantic import BaseModel
+
+A = TypeVar("A", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Call:
+    """What to send. `token`: of the operations that need one; it does not print.
+
+    repeatable: whether the call does no harm when it is sent again though it may have arrived: it changes nothing, or carries
+    an Idempotency-Key
+    """
+
+    operation: str
+    method: str
+    path: str
+    repeatable: bool
+    query: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+    token: str | None = field(default=None, repr=False)
+    body: BaseModel | None = field(default=None, repr=False)
+
+    @property
+    def target(self) -> str:
+        """Path and query."""
+        return self.path + ("?" + urlencode(self.query) if self.query else "")
+
+
+class Send(Protocol):
+    """Sends a call and returns its answer, a message of this form; raises a PartyError when there is none."""
+
+    def __call__(self, call: Call, form: type[A]) -> A: ...
+
+
+def segment(value: str) -> str:
+    """A value as one segment of a path."""
+    return quote(value, safe="")
