@@ -8,7 +8,7 @@ harm.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -18,6 +18,9 @@ from pydantic import BaseModel, ValidationError
 from parties.common.errors import Refused, ServiceMisbehaved, ServiceRefused, ServiceUnreachable
 from schemas import problems
 from schemas.answers import (
+    BatchAccepted,
+    BatchLine,
+    BatchPage,
     DocumentStatus,
     DocumentView,
     DrawReceipt,
@@ -41,6 +44,9 @@ from zkcore.suite import Suite
 A = TypeVar("A", bound=BaseModel)
 PAGE_SIZE = 500
 _BUSY = (502, 503, 504)
+_BATCH_PAUSE = 0.2
+_BATCH_PATIENCE = 600
+"""Looks without anything decided since the last: two minutes."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +118,42 @@ class ServiceClient:
         """Draws, all or none: verify and commit."""
         return self._write("/v1/financings", request, key, FinancingAnswer)
 
+    def send_batch(self, lines: Sequence[bytes], key: str) -> BatchAccepted:
+        """Financings, each a line of canonical JSON and each by itself. The answers are fetched with `batch_answers`."""
+        headers = {"Idempotency-Key": key, "Content-Type": "application/x-ndjson"}
+        return self._call("POST", "/v1/batches", BatchAccepted, content=b"\n".join(lines), headers=headers)
+
+    def batch(self, batch: bytes, start: int = 0) -> BatchPage:
+        """The answers of a batch from line `start` on, up to the first that is not decided."""
+        return self._get(f"/v1/batches/{encode_base64url(batch)}?from={start}&limit={PAGE_SIZE}", BatchPage)
+
+    def batch_answers(self, accepted: BatchAccepted, progress: Callable[[int, int], None]) -> Iterator[BatchLine]:
+        """The answer of every line, in order, as they are decided. `progress` is called with (decided, lines in the batch).
+
+        Raises ServiceMisbehaved when the pages do not join, ServiceUnreachable when nothing is decided for two minutes.
+        """
+        following, idle = 0, 0
+        while True:
+            page = self.batch(accepted.batch, following)
+            progress(page.done, accepted.total)
+            if [item.line for item in page.lines] != list(range(following, following + len(page.lines))):
+                raise _misbehaved("the answers of the batch do not join", "批次答复不连续")
+            yield from page.lines
+            following += len(page.lines)
+            if following == accepted.total:
+                return
+            if page.next != following:
+                raise _misbehaved("the answers of the batch do not join", "批次答复不连续")
+            idle = 0 if page.lines else idle + 1
+            if idle > _BATCH_PATIENCE:
+                raise ServiceUnreachable(
+                    "batch-waits",
+                    "the service has the batch and does not go on with it; run the same command again later",
+                    "服务已收到批次但尚未处理；请稍后重新运行同一命令",
+                )
+            if not page.lines:
+                self._backoff.sleep(_BATCH_PAUSE)
+
     def reduce(self, message: ReduceMessage, key: str) -> DrawReceipt:
         return self._write(f"/v1/draws/{encode_base64url(message.draw)}/reductions", message, key, DrawReceipt)
 
@@ -166,7 +208,7 @@ class ServiceClient:
         once: bool = False,
     ) -> A:
         """One call with its further attempts. `once`: only repeat what cannot have reached the service."""
-        sent = {**(headers or {}), **({"Content-Type": "application/json"} if content is not None else {})}
+        sent = {**({"Content-Type": "application/json"} if content is not None else {}), **(headers or {})}
         pauses = iter(self._backoff.pauses)
         while True:
             pause = next(pauses, None)
