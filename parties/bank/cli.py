@@ -9,6 +9,7 @@ import typer
 
 from parties.bank import listing
 from parties.bank.application import check_application, check_terms, read_application
+from parties.bank.batch import approval_files, commit_files, finish_batches
 from parties.bank.commit import commit_file
 from parties.bank.desk import Desk
 from parties.bank.draft import Terms, prepare_draft, write_draft
@@ -25,6 +26,7 @@ from parties.common.commands import (
     command,
     new_app,
 )
+from parties.common.errors import EXIT_REFUSED, InputError
 from parties.common.home import IDENTITY_FILE, Home
 from parties.common.keyring import About, create_signer, load_signer
 from parties.common.money import Money, money_text
@@ -36,6 +38,7 @@ app = new_app("""Bank: drafts, verify-and-commit, repayments. 银行：草案、
     tradeveil bank keys   --home bank-a --origin trade.example/log --holder 310000-0001-01 --name "甲银行"
     tradeveil bank draft  --home bank-a --service http://127.0.0.1:8440 application.json --reference A-1 -o draft.json
     tradeveil bank commit --home bank-a --service http://127.0.0.1:8440 approval.json
+    tradeveil bank commit --home bank-a --service http://127.0.0.1:8440 approvals/
     tradeveil bank repay  --home bank-a --service http://127.0.0.1:8440 --reference A-1
                           --amount "USD 200000.00" --reason repaid-own-funds
 """)
@@ -114,16 +117,43 @@ def draft_command(
 def commit_command(
     home: HomeOption,
     service: ServiceOption,
-    approval: Annotated[Path, typer.Argument(help="An approval file, the answer to your draft. 批准文件")],
+    approvals: Annotated[
+        list[Path], typer.Argument(help="Approval files, the answers to your drafts, or directories of them. 批准文件或其目录")
+    ],
     as_json: JsonOption = False,
 ) -> None:
-    """Verify and commit a financing, all lines or none. Safe to run again. 核验并登记，可重复运行"""
-    record = commit_file(open_desk(home, service), approval)
+    """Verify and commit financings, each all or none. Safe to run again. 核验并登记，可重复运行
+
+    One file is sent by itself; several are one batch, in which none hinders another.
+    """
+    desk, files = open_desk(home, service), approval_files(approvals)
+    if approvals != files or len(files) > 1:
+        commit_many(desk, files, as_json)
+        return
+    with desk.home.lock():
+        finish_batches(desk, lambda done, total: None)
+    record = commit_file(desk, files[0])
     if as_json:
         output.print_json(listing.describe_financing(record))
         return
     output.say(f"Committed: {record.reference}. You may pay out.", f"已登记：{record.reference}。可以放款。")
     show_draws([record])
+
+
+def commit_many(desk: Desk, files: list[Path], as_json: bool) -> None:
+    """A batch, with a line for every file. Exits with 1 when one of them is not committed."""
+    if not files:
+        raise InputError("no-approvals", "there is no approval file here", "没有批准文件")
+    with output.progress(f"committing {len(files)} financings") as report:
+        results = commit_files(desk, files, report)
+    if as_json:
+        output.print_json({"results": [listing.describe_result(result) for result in results]})
+    else:
+        done = sum(result.committed for result in results)
+        output.show_table("Financings 融资", listing.RESULT_COLUMNS, [listing.result_row(result) for result in results])
+        output.say(f"Committed: {done} of {len(results)}.", f"已登记 {done} 笔，共 {len(results)} 笔。")
+    if not all(result.committed for result in results):
+        raise typer.Exit(EXIT_REFUSED)
 
 
 @app.command("draws")

@@ -45,21 +45,27 @@ def commit(desk: Desk, approval: ApprovalFile) -> FinancingRecord:
     for). Raises ServiceUnreachable when no answer came: run again.
     """
     with desk.home.lock():
-        record = desk.book.find(approval.financing)
-        if record is None:
-            raise InputError(
-                "financing-unknown",
-                "this approval is for no draft in this home; check --home",
-                "该批准文件与此目录中的草案不对应；请检查 --home",
-            )
+        record = find_financing(desk, approval)
         if record.pending is not None:
-            record = _resend(desk, record, approval)
+            record = resend(desk, record, approval)
         if record.committed:
             return record
-        return _send(desk, _prepare(desk, record, approval))
+        return _send(desk, prepare(desk, record, approval))
 
 
-def _resend(desk: Desk, record: FinancingRecord, approval: ApprovalFile) -> FinancingRecord:
+def find_financing(desk: Desk, approval: ApprovalFile) -> FinancingRecord:
+    """The financing that an approval is for. Raises InputError."""
+    record = desk.book.find(approval.financing)
+    if record is None:
+        raise InputError(
+            "financing-unknown",
+            "this approval is for no draft in this home; check --home",
+            "该批准文件与此目录中的草案不对应；请检查 --home",
+        )
+    return record
+
+
+def resend(desk: Desk, record: FinancingRecord, approval: ApprovalFile) -> FinancingRecord:
     """Complete an earlier attempt whose answer was lost. When that was refused, only another approval may be tried after it."""
     try:
         return _send(desk, record)
@@ -74,7 +80,7 @@ def _same_approval(record: FinancingRecord, approval: ApprovalFile) -> bool:
     return record.pending is not None and [line.headroom for line in record.pending.request.lines] == approval.lines
 
 
-def _prepare(desk: Desk, record: FinancingRecord, approval: ApprovalFile) -> FinancingRecord:
+def prepare(desk: Desk, record: FinancingRecord, approval: ApprovalFile) -> FinancingRecord:
     """The record with the request to send, kept before it is sent."""
     refusal = approval.refused or ("expired" if record.expires < desk.now else None)
     if refusal is not None:
@@ -93,15 +99,21 @@ def _send(desk: Desk, record: FinancingRecord) -> FinancingRecord:
     pending = record.pending
     if pending is None:
         raise ValueError("nothing to send")
+    if pending.batch is not None:
+        raise Refused(
+            "batch-under-way",
+            "this financing is part of a batch under way; run `tradeveil bank commit` again to finish it",
+            "该笔融资属于正在提交的批次；请再次运行 `tradeveil bank commit` 完成该批次",
+        )
     try:
         answer = desk.client.finance(pending.request, pending.key)
     except ServiceRefused as error:
         if is_final(error):
             desk.book.save(record.model_copy(update={"pending": None, "refusal": error.slug}))
         raise
-    committed = _committed(record, pending.request, answer)
-    desk.book.save(committed)
-    return committed
+    done = committed(record, pending.request, answer)
+    desk.book.save(done)
+    return done
 
 
 def is_final(error: ServiceRefused) -> bool:
@@ -109,7 +121,8 @@ def is_final(error: ServiceRefused) -> bool:
     return error.problem.status < 500 and error.slug != problems.IN_FLIGHT.slug
 
 
-def _committed(record: FinancingRecord, request: FinancingRequest, answer: FinancingAnswer) -> FinancingRecord:
+def committed(record: FinancingRecord, request: FinancingRequest, answer: FinancingAnswer) -> FinancingRecord:
+    """The record with the receipts of its request. Raises ServiceMisbehaved when they are for anything else."""
     if [item.draw for item in answer.draws] != [line.draft.draw for line in request.lines]:
         raise misbehaved()
     lines = []

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from parties.bank.batch import Result
 from parties.bank.records import DrawRecord, FinancingRecord
+from parties.common.commands import describe
 from parties.common.money import money_text
 from schemas.sealed import Application, Loan
 from schemas.wire import encode_base64url
@@ -53,6 +55,31 @@ def describe_financing(record: FinancingRecord) -> dict[str, Any]:
         "committed": record.committed,
         "refusal": record.refusal,
         "draws": [_describe_draw(record, line) for line in record.lines],
+    }
+
+
+RESULT_COLUMNS = ("file 文件", "reference 业务编号", "result 结果", "entries 登记序号")
+
+
+def result_row(result: Result) -> list[str]:
+    """What became of one approval file, for a person."""
+    record, error = result.record, result.error
+    said = "committed 已登记" if error is None else f"{error.message_en} / {error.message_zh}"
+    entries = (
+        []
+        if record is None
+        else [receipt.index for line in record.lines if line.standing for receipt in line.standing.receipts]
+    )
+    return [result.path.name, "" if record is None else record.reference, said, " ".join(map(str, entries))]
+
+
+def describe_result(result: Result) -> dict[str, Any]:
+    """What became of one approval file, for programs."""
+    return {
+        "file": str(result.path),
+        "committed": result.committed,
+        "financing": None if result.record is None else describe_financing(result.record),
+        "error": None if result.error is None else describe(result.error),
     }
 
 

@@ -14,7 +14,7 @@ from pydantic import Field
 from parties.common.credentials import credential_facts
 from parties.common.errors import InputError, Refused
 from parties.common.home import Home
-from schemas.answers import Receipt
+from schemas.answers import BatchAccepted, Receipt
 from schemas.messages import CloseMessage, DraftMessage, FinancingRequest, ReduceMessage
 from schemas.sealed import Credential, Loan, MinorUnits, OpeningMessage
 from schemas.wire import Digest, Handled, Holder, Identifier, Scalar, SealKey, Seconds, SecretMessage, decode_base64url
@@ -30,10 +30,19 @@ State = Literal["drafted", "sent", "open", "closed"]
 
 
 class PendingFinancing(SecretMessage):
-    """A financing that was sent, or is about to be, and whose answer has not come."""
+    """A financing that was sent, or is about to be, and whose answer has not come: by itself under `key`, or in a batch."""
 
     key: str
     request: FinancingRequest
+    batch: str | None = None
+
+
+class PendingBatch(SecretMessage):
+    """Financings that are sent in one batch, in its order of lines; `accepted` once the service has it."""
+
+    key: str
+    financings: list[Identifier]
+    accepted: BatchAccepted | None = None
 
 
 class PendingReduction(SecretMessage):

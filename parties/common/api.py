@@ -40,12 +40,12 @@ class Api:
     def __init__(self, send: Send) -> None:
         self._send = send
 
-    def get_batch(self, batche: bytes, from_: int = 0, limit: int = 500) -> BatchPage:
+    def get_batch(self, batch: bytes, from_: int = 0, limit: int = 500) -> BatchPage:
         """The answers of a batch. `from` counts lines."""
         call = Call(
             "get_batch",
             "GET",
-            f"/v1/batches/{encode_base64url(batche)}",
+            f"/v1/batches/{encode_base64url(batch)}",
             repeatable=True,
             query={"from": str(from_), "limit": str(limit)},
         )

@@ -10,7 +10,7 @@ harm.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,9 @@ from parties.common.calls import A, Call
 from parties.common.errors import Refused, ServiceMisbehaved, ServiceRefused, ServiceUnreachable
 from schemas import problems
 from schemas.answers import (
+    BatchAccepted,
+    BatchLine,
+    BatchPage,
     DocumentReceipt,
     DocumentStatus,
     DocumentView,
@@ -34,7 +37,7 @@ from schemas.answers import (
     RegistrationAnswer,
     StepsAnswer,
 )
-from schemas.canonical import canonical, parse_strict
+from schemas.canonical import parse_strict
 from schemas.entries import Genesis
 from schemas.languages import ENGLISH
 from schemas.messages import (
@@ -55,6 +58,9 @@ from zkcore.suite import Suite
 
 PAGE_SIZE = 500
 _BUSY = (502, 503, 504)
+_BATCH_PAUSE = 0.2
+_BATCH_PATIENCE = 600
+"""Looks without anything decided since the last: two minutes."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +136,43 @@ class ServiceClient:
         """Steps of a financing before and after its draws, all or none."""
         return self._api.take_steps(request, idempotency_key=key)
 
+    def send_batch(self, lines: Sequence[bytes], key: str) -> BatchAccepted:
+        """Financings, each a line of canonical JSON and each by itself. The answers are fetched with `batch_answers`."""
+        headers = {"Idempotency-Key": key}
+        call = Call("send_batch", "POST", "/v1/batches", repeatable=True, headers=headers, lines=lines)
+        return self.send(call, BatchAccepted)
+
+    def batch(self, batch: bytes, start: int = 0) -> BatchPage:
+        """The answers of a batch from line `start` on, up to the first that is not decided."""
+        return self._api.get_batch(batch, start, PAGE_SIZE)
+
+    def batch_answers(self, accepted: BatchAccepted, progress: Callable[[int, int], None]) -> Iterator[BatchLine]:
+        """The answer of every line, in order, as they are decided. `progress` is called with (decided, lines in the batch).
+
+        Raises ServiceMisbehaved when the pages do not join, ServiceUnreachable when nothing is decided for two minutes.
+        """
+        following, idle = 0, 0
+        while True:
+            page = self.batch(accepted.batch, following)
+            progress(page.done, accepted.total)
+            if [item.line for item in page.lines] != list(range(following, following + len(page.lines))):
+                raise _misbehaved("the answers of the batch do not join", "批次答复不连续")
+            yield from page.lines
+            following += len(page.lines)
+            if following == accepted.total:
+                return
+            if page.next != following:
+                raise _misbehaved("the answers of the batch do not join", "批次答复不连续")
+            idle = 0 if page.lines else idle + 1
+            if idle > _BATCH_PATIENCE:
+                raise ServiceUnreachable(
+                    "batch-waits",
+                    "the service has the batch and does not go on with it; run the same command again later",
+                    "服务已收到批次但尚未处理；请稍后重新运行同一命令",
+                )
+            if not page.lines:
+                self._backoff.sleep(_BATCH_PAUSE)
+
     def change_status(self, message: ChangeStatusMessage, key: str) -> DocumentReceipt:
         """What became of a document, in its attester's words."""
         return self._api.change_status(message.document, message, idempotency_key=key)
@@ -179,10 +222,9 @@ class ServiceClient:
 
     def send(self, call: Call, form: type[A]) -> A:
         """One call with its further attempts. One that is not repeatable is repeated only when it cannot have arrived."""
-        content = None if call.body is None else canonical(call.body)
-        headers = {"Accept-Language": ENGLISH, **call.headers}
+        content, headers = call.content, {"Accept-Language": ENGLISH, **call.headers}
         if content is not None:
-            headers["Content-Type"] = "application/json"
+            headers["Content-Type"] = call.content_type
         if call.token is not None:
             headers["Authorization"] = f"Bearer {call.token}"
         pauses = iter(self._backoff.pauses)

@@ -191,7 +191,7 @@ def _parameter(item: dict[str, Any], path: str) -> _Parameter:
 def _name(name: str, path: str) -> str:
     if name == "id":
         before = re.findall(r"/([a-z-]+)/\{id\}", path)
-        name = before[0].removesuffix("s") if before else "identifier"
+        name = re.sub(r"(?<=ch)es$|s$", "", before[0]) if before else "identifier"
     name = name.lower().replace("-", "_")
     return f"{name}_" if keyword.iskeyword(name) else name
 
