@@ -10,6 +10,7 @@ from anyio import to_thread
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
+from service.institutions.routes import router as institutions
 from service.limits import BodyLimit, RequestLimit
 from service.logs import RequestLog
 from service.openapi import describe
@@ -31,7 +32,7 @@ def create_app(settings: Settings, suite: Suite, clock: Clock) -> FastAPI:
     """The service over its database. Raises SettingsError without a log in it, ZkError for a log of another suite."""
     storage = open_storage(settings.database, suite.group, settings.workers)
     try:
-        verifier = open_verifier(suite, storage, clock)
+        verifier = open_verifier(suite, storage, clock, settings.service_key, settings.rules)
     except Exception:
         storage.close()
         raise
@@ -43,7 +44,7 @@ def create_app(settings: Settings, suite: Suite, clock: Clock) -> FastAPI:
 
 def openapi_document() -> dict[str, Any]:
     """The OpenAPI description, without a database behind it."""
-    return describe(_assemble(Settings(database="", export_token="")))
+    return describe(_assemble(Settings(database="", export_token="", service_key=b"")))
 
 
 def _assemble(settings: Settings) -> FastAPI:
@@ -54,6 +55,7 @@ def _assemble(settings: Settings) -> FastAPI:
         openapi_tags=[
             {"name": "documents", "description": "Attested papers with a committed limit"},
             {"name": "financings", "description": "Draws on documents, and what becomes of them"},
+            {"name": "institutions", "description": "Keys of who calls, and alerts to the regulator"},
             {"name": "log", "description": "What the log is about, and its entries for auditors"},
         ],
         docs_url=None,
@@ -68,6 +70,7 @@ def _assemble(settings: Settings) -> FastAPI:
     )
     install_problems(app)
     app.include_router(router)
+    app.include_router(institutions)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from schemas import problems
+from schemas.callers import AlertMessage, RequestKeyChange
 from schemas.messages import CloseMessage, FinancingRequest, ReduceMessage, RegistrationRequest, ViewMessage
 from schemas.problems import CONTENT_TYPE, Problem, ProblemType
 
@@ -25,6 +26,8 @@ _DESCRIBED_HERE: tuple[type[BaseModel], ...] = (
     ReduceMessage,
     CloseMessage,
     ViewMessage,
+    RequestKeyChange,
+    AlertMessage,
     Problem,
 )
 
@@ -32,7 +35,9 @@ ALWAYS = (problems.INTERNAL, problems.UNAVAILABLE)
 """What any call may be answered."""
 OF_BODIES = (problems.MALFORMED, problems.TOO_LARGE, problems.UNSUPPORTED_MEDIA)
 """What any call with a body may be answered."""
-OF_WRITES = (*OF_BODIES, problems.KEY_MISSING, problems.KEY_REUSED, problems.IN_FLIGHT)
+OF_SIGNED = (problems.SIGNATURE_INVALID, problems.NOT_PERMITTED, problems.RATE_LIMITED)
+"""What any signed request may be answered."""
+OF_WRITES = (*OF_BODIES, *OF_SIGNED, problems.KEY_MISSING, problems.KEY_REUSED, problems.IN_FLIGHT)
 """What any write may be answered."""
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from parties.common.request_keys import RequestSecret, sign_identity
+from schemas.callers import CALLER_SIZE
 from schemas.entries import AttesterKey, Genesis, Kind, RegulatorKey
 from schemas.identities import REQUESTING_ROLES, Identity, RequestKey, Role
 from schemas.messages import DrawMessage, FinancingRequest, RegisterMessage, RegistrationRequest
@@ -45,6 +46,8 @@ CURRENCY = "USD"
 NOW = 1_750_000_000
 """When the tests take place, unix seconds."""
 DRAFT_LIFE = 7 * 86_400
+ANYBODY = bytes(CALLER_SIZE)
+"""In place of a sealed caller where nobody opens one."""
 ANY_LEAF = bytes([0x1E]) * 32
 """The leaf of an operation in tests that commit nowhere."""
 

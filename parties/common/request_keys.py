@@ -1,11 +1,11 @@
 """The key with which an institution signs its requests to the service, and how it signs them (RFC 9421, Ed25519).
 
-It is made from the party's own secret, so a home that is restored has it again; the next one has the next number.
+Nothing here is about amounts, and nothing reaches the secrets that are: whoever only sends requests needs no more than this.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -20,9 +20,7 @@ from schemas.identities import Identity
 from schemas.signatures import LABEL, LIFE, covered_components, signature_tag
 from schemas.wire import encode_base64url
 from zkcore.randomness import Randomness
-from zkcore.secret.keys import derive_bytes
 
-_SEED_SIZE = 32
 _NONCE_SIZE = 16
 
 
@@ -32,11 +30,6 @@ class RequestSecret:
     def __init__(self, seed: bytes) -> None:
         self._seed = seed
         self._key = SigningKey(seed)
-
-    @classmethod
-    def derive(cls, secret: bytes, generation: int = 0) -> RequestSecret:
-        """The key of a party's secret; `generation` counts the keys it has had."""
-        return cls(derive_bytes(b"request-key", secret, _SEED_SIZE, generation))
 
     @property
     def public(self) -> bytes:
@@ -53,6 +46,14 @@ class RequestSecret:
 
     def __repr__(self) -> str:
         return "RequestSecret(32 bytes, hidden)"
+
+
+@dataclass(frozen=True, repr=False)
+class Requester:
+    """Who signs requests, and for which log."""
+
+    secret: RequestSecret
+    origin: str
 
 
 def sign_identity(identity: Identity, request: RequestSecret) -> Identity:
@@ -86,20 +87,21 @@ class _Signed:
 class RequestSigner(httpx.Auth):
     """Signs every request that it is given to, anew for every attempt: a signature is good once, and for five minutes.
 
-    origin: of the log that the requests are for; clock: unix seconds
+    clock: unix seconds
     """
 
     requires_request_body = True
 
-    def __init__(self, secret: RequestSecret, origin: str, clock: Callable[[], int], randomness: Randomness) -> None:
-        self._keyid, self._tag = encode_base64url(secret.public), signature_tag(origin)
+    def __init__(self, who: Requester, clock: Callable[[], int], randomness: Randomness) -> None:
+        secret = who.secret
+        self._keyid, self._tag = encode_base64url(secret.public), signature_tag(who.origin)
         self._clock, self._randomness = clock, randomness
         self._signer = HTTPMessageSigner(signature_algorithm=ED25519, key_resolver=_OneKey(secret.private_key()))
 
     def __repr__(self) -> str:
         return "RequestSigner(hidden)"
 
-    def auth_flow(self, request: httpx.Request) -> Iterator[httpx.Request]:  # type: ignore[override]  # we never read the answer
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         created = self._clock()
         names = [name for name in ("content-type", "idempotency-key") if name in request.headers]
         message = _Signed(request.method, str(request.url), {name: request.headers[name] for name in names})

@@ -86,7 +86,7 @@ def register_command(
     suite, place = runtime.suite(), Home(home)
     customs = load_signer(place, suite, "attester")
     content = read_bytes(declarations, MAXIMUM_BYTES)
-    office = Office(suite, place, customs, runtime.connect(service), runtime.randomness())
+    office = Office(suite, place, customs, runtime.connect(service, customs.requester), runtime.randomness())
     with output.progress("registering 登记", hidden=as_json) as progress:
         report = register_declarations(office, content, progress)
     if failed is not None and report.errors:
