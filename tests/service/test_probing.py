@@ -90,9 +90,9 @@ def test_the_story(scene: Scene, monkeypatch: pytest.MonkeyPatch, capsys: pytest
     assert scene.client.health().entries == entries
 
     # Its owner sees when, and not who.
-    seen = dict(
-        (item.credential.number, opened) for item, opened in view_documents(scene.owner(), discover(scene.owner()).documents)
-    )
+    owner = scene.owner()
+    documents = discover(owner).documents
+    seen = {item.credential.number: opened for item, opened in view_documents(owner, documents)}
     assert [(block.time, block.until) for block in seen[FIRST].blocks] == [(scene.now, scene.now + DAY)]
     assert seen[SECOND].blocks == ()
     _show_blocks([(item, seen[item.credential.number]) for item in documents])
