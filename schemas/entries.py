@@ -1,7 +1,8 @@
 """The log's entries: canonical JSON, at most 65,535 bytes. The first is the genesis, which fixes what the log is about.
 
 Entries contain no head and no amount: a bank that sees two of its own entries on one document cannot tell whether another
-bank drew in between.
+bank drew in between. What a bank commits carries who called (`caller`), sealed by the service to the regulator: it is no part
+of what was proven, and no rule depends on it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from schemas.callers import SealedCaller
 from schemas.canonical import canonical, parse_strict
 from schemas.messages import (
     AmendMessage,
@@ -167,6 +169,7 @@ class Applied(Message):
     type: Literal["apply"] = "apply"
     time: Seconds
     body: ApplyMessage
+    caller: SealedCaller
 
 
 class Decided(Message):
@@ -175,6 +178,7 @@ class Decided(Message):
     type: Literal["decide"] = "decide"
     time: Seconds
     body: DecideMessage
+    caller: SealedCaller
 
 
 class Drawn(Message):
@@ -183,6 +187,7 @@ class Drawn(Message):
     type: Literal["draw"] = "draw"
     time: Seconds
     body: DrawMessage
+    caller: SealedCaller
 
 
 class Disbursed(Message):
@@ -191,6 +196,7 @@ class Disbursed(Message):
     type: Literal["disburse"] = "disburse"
     time: Seconds
     body: DisburseMessage
+    caller: SealedCaller
 
 
 class Reduced(Message):
@@ -199,6 +205,7 @@ class Reduced(Message):
     type: Literal["reduce"] = "reduce"
     time: Seconds
     body: ReduceMessage
+    caller: SealedCaller
 
 
 class Closed(Message):
@@ -207,6 +214,7 @@ class Closed(Message):
     type: Literal["close"] = "close"
     time: Seconds
     body: CloseMessage
+    caller: SealedCaller
 
 
 class Expired(Message):

@@ -14,6 +14,7 @@ from starlette.middleware import Middleware
 from service.batches.routes import router as batches_router
 from service.batches.worker import BatchWorker
 from service.expiry import keep_freeing
+from service.institutions.routes import router as institutions
 from service.limits import BodyLimit, RequestLimit
 from service.logs import RequestLog
 from service.openapi import describe
@@ -38,7 +39,7 @@ def create_app(settings: Settings, suite: Suite, clock: Clock) -> FastAPI:
     """The service over its database. Raises SettingsError without a log in it, ZkError for a log of another suite."""
     storage = open_storage(settings.database, suite.group, settings.threads)
     try:
-        verifier = open_verifier(suite, storage, clock)
+        verifier = open_verifier(suite, storage, clock, settings.service_key, settings.rules)
     except Exception:
         storage.close()
         raise
@@ -52,7 +53,7 @@ def create_app(settings: Settings, suite: Suite, clock: Clock) -> FastAPI:
 
 def openapi_document() -> dict[str, Any]:
     """The OpenAPI description, without a database behind it."""
-    return describe(_assemble(Settings(database="", export_token="")))
+    return describe(_assemble(Settings(database="", export_token="", service_key=b"")))
 
 
 def _assemble(settings: Settings) -> FastAPI:
@@ -64,6 +65,7 @@ def _assemble(settings: Settings) -> FastAPI:
             {"name": "documents", "description": "Attested papers with a committed limit"},
             {"name": "financings", "description": "Draws on documents, and what becomes of them"},
             {"name": "batches", "description": "Many financings in one request"},
+            {"name": "institutions", "description": "Keys of who calls, and alerts to the regulator"},
             {"name": "log", "description": "What the log is about, and its entries for auditors"},
             {"name": "operations", "description": "For whoever watches over the service"},
             {"name": "reference", "description": "What the service says of itself"},
@@ -83,6 +85,7 @@ def _assemble(settings: Settings) -> FastAPI:
     app.include_router(batches_router)
     app.include_router(reference.router)
     app.include_router(page.router)
+    app.include_router(institutions)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
 

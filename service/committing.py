@@ -9,6 +9,7 @@ runs again and finds out what is true now.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from schemas import problems
 from schemas.messages import (
@@ -20,12 +21,14 @@ from schemas.messages import (
     StepsRequest,
 )
 from service.idempotency import Answer, RequestKey
+from service.institutions.counting import DRAWS, count
+from service.institutions.registry import Caller
 from service.metrics import count_overtaken
 from service.planning.documents import plan_amendment, plan_overdrawn, plan_registration, plan_status
 from service.planning.financing import draws_rest_on, plan_financing
 from service.planning.steps import plan_expiry, plan_steps, steps_rest_on
 from service.problems import RETRY_AFTER, Refusal, decoding
-from service.storage import Moved, Plan, Seen, Wanted
+from service.storage import Changes, Moved, Plan, Seen, Wanted
 from service.verifier import Verifier
 
 _ATTEMPTS = 8
@@ -41,22 +44,42 @@ def register(verifier: Verifier, key: RequestKey, request: RegistrationRequest) 
     return _commit_once(verifier, key, lambda now, _: plan_registration(verifier, documents))
 
 
-def verify_and_commit(verifier: Verifier, key: RequestKey, request: FinancingRequest) -> Answer:
-    """Commit the draws of one financing, all or none."""
+def verify_and_commit(verifier: Verifier, caller: Caller, key: RequestKey, request: FinancingRequest) -> Answer:
+    """Commit the draws of one financing, all or none. A refusal for want of headroom is remembered: it may be one of many."""
     draws = []
     for line, message in enumerate(request.lines):
         with decoding(f"/lines/{line}"):
             draws.append(message.decode(verifier.suite.group))
-    return _commit_once(verifier, key, lambda now, seen: plan_financing(verifier, draws, now, seen), draws_rest_on(draws))
+
+    def prepare(now: int, seen: Seen) -> Plan:
+        return _counted(caller, plan_financing(verifier, caller, draws, now, seen), len(draws))
+
+    try:
+        return _commit_once(verifier, key, prepare, draws_rest_on(draws))
+    except Refusal as refusal:
+        if refusal.problem is problems.HEADROOM_NOT_PROVEN:
+            documents = [draws[line.line].draft.document for line in refusal.lines]
+            verifier.institutions.note_refusals(caller, key, documents, verifier.clock())
+        raise
 
 
-def take_steps(verifier: Verifier, key: RequestKey, request: StepsRequest) -> Answer:
+def _counted(caller: Caller, plan: Plan, draws: int) -> Plan:
+    """The plan, which also counts its draws for the day, in its own transaction: what is refused or replayed counts nothing."""
+
+    def counted(time: int) -> Changes:
+        changes = plan(time)
+        return replace(changes, within=[*changes.within, lambda connection: count(connection, caller, DRAWS, draws, time)])
+
+    return counted
+
+
+def take_steps(verifier: Verifier, caller: Caller, key: RequestKey, request: StepsRequest) -> Answer:
     """Commit the steps of one financing, all or none."""
     steps = []
     for line, step in enumerate(request.steps):
         with decoding(f"/steps/{line}/body"):
             steps.append(step.body.decode(verifier.suite.group))
-    return _commit_once(verifier, key, lambda now, seen: plan_steps(verifier, steps, now, seen), steps_rest_on(steps))
+    return _commit_once(verifier, key, lambda now, seen: plan_steps(verifier, caller, steps, now, seen), steps_rest_on(steps))
 
 
 def change_status(verifier: Verifier, key: RequestKey, message: ChangeStatusMessage) -> Answer:

@@ -9,6 +9,7 @@ from schemas import problems
 from schemas.answers import DocumentStatus, DocumentView, EntriesPage, ExportedEntry, Health, OwnerNotice, Ready
 from schemas.entries import Registered, decode_entry
 from schemas.messages import ViewMessage
+from service.institutions.probing import blocks_on
 from service.problems import Refusal
 from service.storage import NonceSeen
 from service.verifier import Verifier
@@ -95,6 +96,7 @@ def view(verifier: Verifier, message: ViewMessage) -> DocumentView:
             "taken": state.taken,
             "overdrawn": state.is_overdrawn,
             "entries": [_entry(data) for data in entries],
+            "blocks": blocks_on(verifier.storage, message.document),
         }
     )
 

@@ -35,6 +35,7 @@ from schemas.messages import (
 from service import committing, examples, reading
 from service.bodies import DocumentId, JsonBody, Key, check_export_token, check_same, read_message
 from service.idempotency import Answer
+from service.institutions.caller import Attester, Bank, Regulator
 from service.openapi import OF_BODIES, OF_WRITES, json_body, problem_answers, success
 from service.paging import USUAL_PAGE, PageLength, PageStart
 from service.problems import RETRY_AFTER, Refusal
@@ -67,7 +68,8 @@ def found(answer: BaseModel, headers: Mapping[str, str] | None = None) -> Respon
     return response
 
 
-def _created(answer: Answer) -> Response:
+def created(answer: Answer) -> Response:
+    """What was written, now or before."""
     return json_answer(answer.body, _CREATED, answer.replayed)
 
 
@@ -97,9 +99,9 @@ def get_parameters(service: Service) -> Response:
     },
     openapi_extra=json_body(RegistrationRequest, "1 to 100 documents of one attester", examples.REGISTRATION),
 )
-def register_documents(service: Service, key: Key, body: JsonBody) -> Response:
+def register_documents(service: Service, caller: Attester, key: Key, body: JsonBody) -> Response:
     """The attester registers documents with committed limits: all or none."""
-    return _created(committing.register(service, key, read_message(RegistrationRequest, body)))
+    return created(committing.register(service, key, read_message(RegistrationRequest, body)))
 
 
 @router.get(
@@ -132,11 +134,11 @@ _CHANGED = success("The document was changed", examples.DOCUMENT_RECEIPT, replay
     responses={_CREATED: _CHANGED, **_OF_CHANGES},
     openapi_extra=json_body(ChangeStatusMessage, "The new status, signed for the document's revision", examples.CHANGE),
 )
-def change_status(service: Service, document: DocumentId, key: Key, body: JsonBody) -> Response:
+def change_status(service: Service, caller: Attester, document: DocumentId, key: Key, body: JsonBody) -> Response:
     """The attester clears, freezes or deletes a document, or says that the goods came back. Draws stay as they are."""
     message = read_message(ChangeStatusMessage, body)
     check_same(document, message.document, "/document")
-    return _created(committing.change_status(service, key, message))
+    return created(committing.change_status(service, key, message))
 
 
 @router.post(
@@ -149,11 +151,11 @@ def change_status(service: Service, document: DocumentId, key: Key, body: JsonBo
     responses={_CREATED: _CHANGED, **_OF_CHANGES},
     openapi_extra=json_body(AmendMessage, "The new limit, proven for the document's revision", examples.AMENDMENT),
 )
-def amend_document(service: Service, document: DocumentId, key: Key, body: JsonBody) -> Response:
+def amend_document(service: Service, caller: Attester, document: DocumentId, key: Key, body: JsonBody) -> Response:
     """The attester commits to another limit. Where more is drawn already, nothing can be drawn until that is mended."""
     message = read_message(AmendMessage, body)
     check_same(document, message.document, "/document")
-    return _created(committing.amend(service, key, message))
+    return created(committing.amend(service, key, message))
 
 
 @router.post(
@@ -169,11 +171,11 @@ def amend_document(service: Service, document: DocumentId, key: Key, body: JsonB
     },
     openapi_extra=json_body(OverdrawnMessage, "The regulator's proof for the document's head", examples.OVERDRAWN),
 )
-def show_overdrawn(service: Service, document: DocumentId, key: Key, body: JsonBody) -> Response:
+def show_overdrawn(service: Service, caller: Regulator, document: DocumentId, key: Key, body: JsonBody) -> Response:
     """The regulator shows that more is drawn than the limit, and not how much more."""
     message = read_message(OverdrawnMessage, body)
     check_same(document, message.document, "/document")
-    return _created(committing.show_overdrawn(service, key, message))
+    return created(committing.show_overdrawn(service, key, message))
 
 
 @router.get(
@@ -235,15 +237,17 @@ def view_document(service: Service, document: DocumentId, body: JsonBody) -> Res
             problems.CONSENT_USED,
             problems.ALREADY_EXISTS,
             problems.HEADROOM_NOT_PROVEN,
+            problems.BLOCKED_ON_DOCUMENT,
+            problems.LIMIT_REACHED,
         ),
     },
     openapi_extra=json_body(
         FinancingRequest, "1 to 100 draws on as many documents; `consent` and `moves` are null unless used", examples.FINANCING
     ),
 )
-def commit_financing(service: Service, key: Key, body: JsonBody) -> Response:
+def commit_financing(service: Service, caller: Bank, key: Key, body: JsonBody) -> Response:
     """Every draw with the bank's draft and the headroom proof that answers it: all or none are committed."""
-    return _created(committing.verify_and_commit(service, key, read_message(FinancingRequest, body)))
+    return created(committing.verify_and_commit(service, caller, key, read_message(FinancingRequest, body)))
 
 
 @router.post(
@@ -274,12 +278,12 @@ def commit_financing(service: Service, key: Key, body: JsonBody) -> Response:
         examples.STEPS,
     ),
 )
-def take_steps(service: Service, key: Key, body: JsonBody) -> Response:
+def take_steps(service: Service, caller: Bank, key: Key, body: JsonBody) -> Response:
     """What happens to a financing before and after its draws: all steps or none are taken.
 
     Whether a reduction gives headroom back depends on its reason and on the document's kind.
     """
-    return _created(committing.take_steps(service, key, read_message(StepsRequest, body)))
+    return created(committing.take_steps(service, caller, key, read_message(StepsRequest, body)))
 
 
 @router.get(

@@ -179,7 +179,7 @@ def _check(settings: Settings) -> tuple[str, str]:
     suite = engine.load()
     storage = open_storage(settings.database, suite.group, 1)
     try:
-        return open_verifier(suite, storage, _clock).parameters.origin, suite.engine
+        return open_verifier(suite, storage, _clock, settings.service_key).parameters.origin, suite.engine
     finally:
         storage.close()
 

@@ -8,19 +8,26 @@ from __future__ import annotations
 
 import difflib
 import os
+import secrets
 import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from schemas.wire import decode_base64url, encode_base64url
+from service.institutions.pseudonyms import KEY_SIZE
+from service.institutions.rules import Rules
+
 DATABASE_NAME = "service.db"
 TOKEN_NAME = "export.token"  # noqa: S105 - the name of a file, not a token
 FILE_NAME = "service.toml"
+KEY_NAME = "service.key"
 _PREFIX = "TRADEVEIL_"
 _SHORTEST_TOKEN = 32
 _LARGEST_PORT = 65_535
@@ -40,10 +47,14 @@ class Settings:
     """How one service runs. Nothing secret prints. The units and bounds of each are in SETTINGS.
 
     export_token: the bearer token of auditors
+    service_key: 32 bytes, under which the database names institutions
     """
 
     database: str = field(repr=False)
     export_token: str = field(repr=False)
+    service_key: bytes = field(repr=False)
+    refusals: int = 3
+    key_overlap_hours: int = 24
     host: str = "127.0.0.1"
     port: int = 8440
     workers: int = 1
@@ -55,6 +66,11 @@ class Settings:
     expiry_seconds: int = 5
     drain_seconds: int = 0
     grace_seconds: int = 30
+
+    @property
+    def rules(self) -> Rules:
+        """What holds for institutions."""
+        return Rules(timedelta(hours=self.key_overlap_hours), self.refusals)
 
 
 @dataclass(frozen=True)
@@ -116,6 +132,8 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     _number("maximum_batch", 1 << 12, 1 << 30, "bytes of a batch; 5,000 financings of one draw each are some 32 million"),
     _number("expiry_seconds", 1, 3_600, "seconds between looks for reservations whose time is over"),
+    _number("refusals", 1, 1 << 30, "headroom refusals within a day after which a bank is blocked on a document for a day"),
+    _number("key_overlap_hours", 1, 720, "hours for which a request key is good beside the one that follows it"),
     _number("metrics_port", 0, _LARGEST_PORT, "the loopback port of the Prometheus metrics; 0 for none"),
     _number("drain_seconds", 0, 600, "seconds that the service goes on after SIGTERM while /v1/ready already says no"),
     _number("grace_seconds", 1, 600, "seconds that requests at work have to end when the service stops"),
@@ -165,7 +183,8 @@ def load_settings(directory: Path, options: Mapping[str, Value | None] | None = 
     if found["database"].source == "default" and not (directory / DATABASE_NAME).is_file():
         raise SettingsError(f"{directory} has no {DATABASE_NAME}; make one with: tradeveil serve init --directory {directory}")
     values = {name: item.value for name, item in found.items()}
-    return Settings(export_token=read_token(directory / TOKEN_NAME), **values)  # type: ignore[arg-type]  # checked by `check`
+    token, key = read_token(directory / TOKEN_NAME), read_service_key(directory / KEY_NAME)
+    return Settings(export_token=token, service_key=key, **values)  # type: ignore[arg-type]  # checked by `check`
 
 
 def database_url(directory: Path) -> str:
@@ -220,6 +239,31 @@ def _without_password(database: str) -> str:
     if address.password is None and not secret:
         return database
     return address.update_query_dict(secret).render_as_string(hide_password=True)
+
+
+def make_service_key(path: Path) -> bytes:
+    """A fresh key in a file that is its owner's alone; the one that is there stays. Raises OSError."""
+    if not path.exists():
+        key = secrets.token_bytes(KEY_SIZE)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+            file.write(encode_base64url(key) + "\n")
+    return read_service_key(path)
+
+
+def read_service_key(path: Path) -> bytes:
+    """The service's own key. Raises SettingsError when it is missing, no key, or readable by others than its owner."""
+    try:
+        mode, key = path.stat().st_mode, decode_base64url(path.read_text(encoding="ascii").strip())
+    except (OSError, ValueError) as error:
+        raise SettingsError(
+            f"the service's key {path} cannot be read; bring back your copy of it, and only where institutions were never "
+            "registered make one with: tradeveil serve migrate --directory …"
+        ) from error
+    if stat.S_IMODE(mode) & 0o077:
+        raise SettingsError(f"the service's key {path} can be read by others; run: chmod 600 {path}")
+    if len(key) != KEY_SIZE:
+        raise SettingsError(f"the service's key {path} is not one of {KEY_SIZE} bytes; bring back your copy of it")
+    return key
 
 
 def read_token(path: Path) -> str:

@@ -92,6 +92,7 @@ class Changes:
     applied: the new applications
     consents: (document, application) that are now used
     answer: the answer's body, given the index of the first entry
+    within: what else is written in the same transaction; each may raise Refusal, and nothing is written then
     """
 
     entries: Sequence[tuple[bytes, bytes]]
@@ -103,6 +104,7 @@ class Changes:
     applications: Sequence[tuple[bytes, ApplicationState]] = ()
     applied: Sequence[ApplicationState] = ()
     consents: Sequence[tuple[bytes, bytes]] = ()
+    within: Sequence[Callable[[Connection], None]] = ()
 
     def touched(self) -> Iterator[Hashable]:
         """What two requests of one group cannot both change."""
@@ -202,7 +204,7 @@ class Storage:
             answers = {row.id: row for row in connection.execute(select(ANSWERS).where(ANSWERS.c.id.in_(digests)))}
             ids = {id_ for _, wanted in asked for id_ in wanted.draws}
             draws, applications = self._draws(connection, ids), self._applications(connection, ids)
-            drawn_on = {state.document for state in (*draws.values(), *applications.values())}
+            drawn_on = {draw.document for draw in draws.values()} | {item.document for item in applications.values()}
             named = {id_ for _, wanted in asked for id_ in wanted.documents}
             documents = self._documents(connection, named | drawn_on)
             consents = _known_consents(connection, {pair for _, wanted in asked for pair in wanted.consents})
@@ -302,6 +304,25 @@ class Storage:
         except IntegrityError as error:
             raise NonceSeen from error
 
+    def write_once(self, key: RequestKey, name: str, work: Callable[[Connection], bytes]) -> Answer:
+        """Do what one request asks for that is not the log's, and keep the answer (a body), or replay it.
+
+        Whatever `work` raises undoes all. Of two that come at once, one does it and the other replays.
+        """
+        answer = self.look(key, Wanted()).answer
+        if answer is not None:
+            return answer
+        try:
+            with self.writing(name) as connection:
+                body = work(connection)
+                connection.execute(insert(ANSWERS).values(id=key.digest, fingerprint=key.fingerprint, body=body))
+        except IntegrityError:
+            answer = self.look(key, Wanted()).answer
+            if answer is None:
+                raise
+            return answer
+        return Answer(body)
+
     def commit(self, key: RequestKey, now: int, plan: Plan) -> Answer:
         """Write all that the plan says with the answer to the request, durably, or nothing.
 
@@ -313,13 +334,13 @@ class Storage:
         """All of them in one transaction; or, where one of them does not fit after all, each in its own."""
         try:
             return self._commit_together(writes)
-        except (Moved, IntegrityError, DataError) as error:
+        except (Moved, IntegrityError, DataError, Refusal) as error:
             if len(writes) == 1:
-                return [Failed(error if isinstance(error, DataError) else Moved())]
+                return [Failed(Moved() if isinstance(error, IntegrityError) else error)]
         return [outcome for write in writes for outcome in self._commit([write])]
 
     def _commit_together(self, writes: Sequence[Write]) -> list[Answer | Failed]:
-        """Raises Moved or IntegrityError, having written nothing, when the database is not as one of them supposes."""
+        """Raises Moved, IntegrityError or Refusal, having written nothing, when the database is not as one of them supposes."""
         with self.writing("commit") as connection:
             log = connection.execute(select(LOG.c.size, LOG.c.time).with_for_update()).one()
             time = max(log.time, *(write.now for write in writes))
@@ -353,7 +374,11 @@ def _seen(key: RequestKey, answered: Row[Any] | None, wanted: Wanted, everything
         return Failed(refusal)
     draws = {id_: everything.draws[id_] for id_ in wanted.draws if id_ in everything.draws}
     applications = {id_: everything.applications[id_] for id_ in wanted.draws if id_ in everything.applications}
-    named = [*wanted.documents, *(state.document for state in (*draws.values(), *applications.values()))]
+    named = [
+        *wanted.documents,
+        *(draw.document for draw in draws.values()),
+        *(application.document for application in applications.values()),
+    ]
     documents = {id_: everything.documents[id_] for id_ in named if id_ in everything.documents}
     return Seen(answer, documents, draws, applications, everything.consents.intersection(wanted.consents))
 
@@ -410,6 +435,7 @@ class Rows:
             table: [] for table in (ENTRIES, DOCUMENTS, DRAWS, APPLICATIONS, CONSENTS)
         }
         self._alone: dict[Table, list[bytes]] = {DRAWS: [], APPLICATIONS: []}
+        self._within: list[Callable[[Connection], None]] = []
 
     def take(self, key: RequestKey, changes: Changes) -> Answer | Failed:
         """Add what this request writes, all of it or, where it cannot stand in rows, nothing."""
@@ -437,12 +463,13 @@ class Rows:
         followed = {application.draw for _, application in changes.applications}
         self._alone[APPLICATIONS] += [draw.draw for draw in changes.drawn if draw.draw not in followed]
         self._alone[DRAWS] += [application.draw for application in changes.applied]
+        self._within += changes.within
         self.answers.append({"id": key.digest, "fingerprint": key.fingerprint, "body": body})
         self.size += len(numbered)
         return Answer(body)
 
     def write(self, connection: Connection) -> None:
-        """All of it. Raises Moved or IntegrityError where the database is not as the requests suppose.
+        """All of it. Raises Moved, IntegrityError or Refusal where the database is not as the requests suppose.
 
         A draw and an application of one id belong together, so neither is new when the other came in between.
         """
@@ -453,6 +480,8 @@ class Rows:
             _move(connection, table, rows)
         for table, rows in [*self._added.items(), (ANSWERS, self.answers)]:
             _add(connection, table, rows)
+        for write in self._within:
+            write(connection)
 
 
 def _moving(identifier: bytes, head: bytes, values: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from schemas import answers, entries, identities, messages, problems, sealed
+from schemas import answers, callers, entries, identities, messages, problems, sealed
 from service.app import openapi_document
 from tradeveil.describing.client_code import client_code
 from tradeveil.describing.problems_page import problems_page
@@ -42,6 +42,11 @@ _MESSAGES: dict[str, Any] = {
     "owner-notice": answers.OwnerNotice,
     "document-view": answers.DocumentView,
     "entries-page": answers.EntriesPage,
+    "request-key-change": callers.RequestKeyChange,
+    "request-key-answer": answers.RequestKeyAnswer,
+    "alert": callers.AlertMessage,
+    "alert-answer": answers.AlertAnswer,
+    "alerts-page": answers.AlertsPage,
     "entry": entries.Entry,
     "problem": problems.Problem,
     "identity": identities.Identity,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from parties.bank import listing
+from parties.bank.alert import KINDS, Told, send_alert
 from parties.bank.application import check_application, check_terms, read_application
 from parties.bank.batch import approval_files, commit_files, finish_batches
 from parties.bank.commit import commit_file
@@ -30,6 +31,7 @@ from parties.common.errors import EXIT_REFUSED, InputError
 from parties.common.home import IDENTITY_FILE, Home
 from parties.common.keyring import About, create_signer, load_signer
 from parties.common.money import Money, money_text
+from parties.common.rotation import rotate_request_key
 from schemas.sealed import Application
 
 app = new_app("""Bank: drafts, verify-and-commit, repayments. 银行：草案、核验登记、还款
@@ -197,11 +199,34 @@ def repay_command(
     )
 
 
+@app.command("alert")
+@command
+def alert_command(
+    home: HomeOption,
+    service: ServiceOption,
+    kind: Annotated[str, typer.Option("--kind", help=f"{', '.join(KINDS)}. 警示种类")],
+    number: Annotated[str, typer.Option("--number", help="The declaration, as it was presented. 报关单号")] = "",
+    holder: Annotated[str, typer.Option("--holder", help="Credit code of who presented it. 出示方代码")] = "",
+    reference: ReferenceOption = "",
+    note: NoteOption = "",
+) -> None:
+    """Tell the regulator of something, sealed: the service cannot read it. 向监管方发送警示"""
+    send_alert(open_desk(home, service), Told(kind, number, holder, reference, note))
+    output.say("Sent; the regulator alone can read it.", "已发送，仅监管方可读。")
+
+
+@app.command("rotate-key")
+@command
+def rotate_key_command(home: HomeOption, service: ServiceOption) -> None:
+    """Change the key that signs your requests. Safe to run again. 更换请求签名密钥"""
+    rotate_request_key(Home(home), "bank", service)
+
+
 def open_desk(home: Path, service: str) -> Desk:
     """The bank at work, with the real clock and randomness. Raises HomeError when there are no keys."""
     suite, place = runtime.suite(), Home(home)
     signer = load_signer(place, suite, "bank")
-    return Desk(suite, place, signer, runtime.connect(service), runtime.randomness(), runtime.now())
+    return Desk(suite, place, signer, runtime.connect(service, signer.requester), runtime.randomness(), runtime.now())
 
 
 def show_application(application: Application) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from parties.common.calls import Call, Send, segment
 from schemas.answers import (
+    AlertAnswer,
+    AlertsPage,
     BatchPage,
     DocumentReceipt,
     DocumentStatus,
@@ -18,8 +20,10 @@ from schemas.answers import (
     OwnerNotice,
     Ready,
     RegistrationAnswer,
+    RequestKeyAnswer,
     StepsAnswer,
 )
+from schemas.callers import AlertMessage, RequestKeyChange
 from schemas.entries import Genesis
 from schemas.messages import (
     AmendMessage,
@@ -40,6 +44,31 @@ class Api:
     def __init__(self, send: Send) -> None:
         self._send = send
 
+    def get_alerts(self, from_: int = 0, limit: int = 500, *, token: str) -> AlertsPage:
+        """Alerts for the regulator. Sealed: only the regulator's key opens one."""
+        call = Call(
+            "get_alerts",
+            "GET",
+            "/v1/alerts",
+            repeatable=True,
+            query={"from": str(from_), "limit": str(limit)},
+            token=token,
+        )
+        return self._send(call, AlertsPage)
+
+    def send_alert(self, body: AlertMessage, *, idempotency_key: str) -> AlertAnswer:
+        """Alert the regulator. A bank tells the regulator of something, as of a declaration that a stranger presented."""
+        call = Call(
+            "send_alert",
+            "POST",
+            "/v1/alerts",
+            repeatable=True,
+            headers={"Idempotency-Key": idempotency_key},
+            signed=True,
+            body=body,
+        )
+        return self._send(call, AlertAnswer)
+
     def get_batch(self, batch: bytes, from_: int = 0, limit: int = 500) -> BatchPage:
         """The answers of a batch. `from` counts lines."""
         call = Call(
@@ -48,6 +77,7 @@ class Api:
             f"/v1/batches/{encode_base64url(batch)}",
             repeatable=True,
             query={"from": str(from_), "limit": str(limit)},
+            signed=True,
         )
         return self._send(call, BatchPage)
 
@@ -59,6 +89,7 @@ class Api:
             "/v1/documents",
             repeatable=True,
             headers={"Idempotency-Key": idempotency_key},
+            signed=True,
             body=body,
         )
         return self._send(call, RegistrationAnswer)
@@ -76,6 +107,7 @@ class Api:
             f"/v1/documents/{encode_base64url(document)}/amendments",
             repeatable=True,
             headers={"Idempotency-Key": idempotency_key},
+            signed=True,
             body=body,
         )
         return self._send(call, DocumentReceipt)
@@ -93,6 +125,7 @@ class Api:
             f"/v1/documents/{encode_base64url(document)}/overdrawn",
             repeatable=True,
             headers={"Idempotency-Key": idempotency_key},
+            signed=True,
             body=body,
         )
         return self._send(call, DocumentReceipt)
@@ -107,6 +140,7 @@ class Api:
             f"/v1/documents/{encode_base64url(document)}/status",
             repeatable=True,
             headers={"Idempotency-Key": idempotency_key},
+            signed=True,
             body=body,
         )
         return self._send(call, DocumentReceipt)
@@ -140,6 +174,7 @@ class Api:
             "/v1/financings",
             repeatable=True,
             headers={"Idempotency-Key": idempotency_key},
+            signed=True,
             body=body,
         )
         return self._send(call, FinancingAnswer)
@@ -150,6 +185,19 @@ class Api:
         """
         call = Call("get_health", "GET", "/v1/health", repeatable=True)
         return self._send(call, Health)
+
+    def change_request_key(self, body: RequestKeyChange, *, idempotency_key: str) -> RequestKeyAnswer:
+        """Change to a further request key. The request is signed with the old key and the body with the new one."""
+        call = Call(
+            "change_request_key",
+            "POST",
+            "/v1/institutions/self/keys",
+            repeatable=True,
+            headers={"Idempotency-Key": idempotency_key},
+            signed=True,
+            body=body,
+        )
+        return self._send(call, RequestKeyAnswer)
 
     def get_parameters(self) -> Genesis:
         """What this log is about. The genesis: check its proofs of possession before you use its keys."""
@@ -175,5 +223,13 @@ class Api:
         """Take the steps of a financing. What happens to a financing before and after its draws: all steps or none are
         taken.
         """
-        call = Call("take_steps", "POST", "/v1/steps", repeatable=True, headers={"Idempotency-Key": idempotency_key}, body=body)
+        call = Call(
+            "take_steps",
+            "POST",
+            "/v1/steps",
+            repeatable=True,
+            headers={"Idempotency-Key": idempotency_key},
+            signed=True,
+            body=body,
+        )
         return self._send(call, StepsAnswer)

@@ -16,7 +16,7 @@ A = TypeVar("A", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Call:
-    """What to send. `token`: of the operations that need one; it does not print.
+    """What to send. `token`: of the operations that need one; it does not print. `signed`: by an institution (RFC 9421).
 
     repeatable: whether the call does no harm when it is sent again though it may have arrived: it changes nothing, or carries
     an Idempotency-Key
@@ -30,6 +30,7 @@ class Call:
     query: dict[str, str] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     token: str | None = field(default=None, repr=False)
+    signed: bool = False
     body: BaseModel | None = field(default=None, repr=False)
     lines: Sequence[bytes] | None = field(default=None, repr=False)
 

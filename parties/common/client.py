@@ -20,8 +20,10 @@ from pydantic import ValidationError
 from parties.common.api import Api
 from parties.common.calls import A, Call
 from parties.common.errors import Refused, ServiceMisbehaved, ServiceRefused, ServiceUnreachable
+from parties.common.request_keys import RequestSigner
 from schemas import problems
 from schemas.answers import (
+    AlertAnswer,
     BatchAccepted,
     BatchLine,
     BatchPage,
@@ -35,8 +37,11 @@ from schemas.answers import (
     OwnerNotice,
     Ready,
     RegistrationAnswer,
+    RequestKeyAnswer,
+    SealedAlert,
     StepsAnswer,
 )
+from schemas.callers import AlertMessage, RequestKeyChange
 from schemas.canonical import parse_strict
 from schemas.entries import Genesis
 from schemas.languages import ENGLISH
@@ -85,10 +90,14 @@ def idempotency_key(randomness: Randomness) -> str:
 
 
 class ServiceClient:
-    """Talks to one service. `http` has its base URL; tests hand in one that reaches the application in the same process."""
+    """Talks to one service. `http` has its base URL; tests hand in one that reaches the application in the same process.
 
-    def __init__(self, http: httpx.Client, backoff: Backoff | None = None) -> None:
+    With a signer, every write is signed, anew for every attempt.
+    """
+
+    def __init__(self, http: httpx.Client, backoff: Backoff | None = None, signer: RequestSigner | None = None) -> None:
         self._http = http
+        self._signer = signer
         self._backoff = backoff or Backoff()
         self._api = Api(self.send)
 
@@ -139,7 +148,7 @@ class ServiceClient:
     def send_batch(self, lines: Sequence[bytes], key: str) -> BatchAccepted:
         """Financings, each a line of canonical JSON and each by itself. The answers are fetched with `batch_answers`."""
         headers = {"Idempotency-Key": key}
-        call = Call("send_batch", "POST", "/v1/batches", repeatable=True, headers=headers, lines=lines)
+        call = Call("send_batch", "POST", "/v1/batches", repeatable=True, headers=headers, signed=True, lines=lines)
         return self.send(call, BatchAccepted)
 
     def batch(self, batch: bytes, start: int = 0) -> BatchPage:
@@ -212,6 +221,28 @@ class ServiceClient:
                 raise _misbehaved("the pages of the log do not join", "日志分页不连续")
             following = page.next
 
+    def change_request_key(self, message: RequestKeyChange, key: str) -> RequestKeyAnswer:
+        """A further request key; the one that signs this request ends after an overlap."""
+        return self._api.change_request_key(message, idempotency_key=key)
+
+    def alert(self, message: AlertMessage, key: str) -> AlertAnswer:
+        """A sealed memo for the regulator."""
+        return self._api.send_alert(message, idempotency_key=key)
+
+    def all_alerts(self, token: str, start: int = 0) -> Iterator[SealedAlert]:
+        """Every alert from `start` to the end, for who has the export token. Raises ServiceMisbehaved when one is missing."""
+        following = start
+        while True:
+            page = self._api.get_alerts(following, PAGE_SIZE, token=token)
+            if [item.index for item in page.alerts] != list(range(following, following + len(page.alerts))):
+                raise _misbehaved(f"an alert from {following} on is missing", f"缺少第 {following} 条起的警示")
+            yield from page.alerts
+            following += len(page.alerts)
+            if page.next is None:
+                return
+            if page.next != following or not page.alerts:
+                raise _misbehaved("the pages of alerts do not join", "警示分页不连续")
+
     def health(self) -> Health:
         """The process is alive, whether or not it can work."""
         return self._api.get_health()
@@ -227,11 +258,12 @@ class ServiceClient:
             headers["Content-Type"] = call.content_type
         if call.token is not None:
             headers["Authorization"] = f"Bearer {call.token}"
+        auth = self._signer if call.signed else None
         pauses = iter(self._backoff.pauses)
         while True:
             pause = next(pauses, None)
             try:
-                response = self._http.request(call.method, call.target, content=content, headers=headers)
+                response = self._http.request(call.method, call.target, content=content, headers=headers, auth=auth)
             except httpx.TransportError as error:
                 arrived = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
                 if pause is None or (arrived and not call.repeatable):

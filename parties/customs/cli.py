@@ -14,6 +14,7 @@ from parties.common.errors import EXIT_REFUSED
 from parties.common.home import IDENTITY_FILE, Home, read_bytes, read_identity
 from parties.common.keyring import About, create_signer, load_signer
 from parties.common.money import money_text
+from parties.common.rotation import rotate_request_key
 from parties.customs.enrol import Enrolment, enrol
 from parties.customs.register import DocumentRecord, Office, Report, register_declarations
 from parties.customs.sheet import Sheet
@@ -68,6 +69,13 @@ def enrol_command(
         raise typer.Exit(EXIT_REFUSED)
 
 
+@app.command("rotate-key")
+@command
+def rotate_key_command(home: HomeOption, service: ServiceOption) -> None:
+    """Change the key that signs your requests 更换请求签名密钥. Safe to run again."""
+    rotate_request_key(Home(home), "attester", service)
+
+
 @app.command("register")
 @command
 def register_command(
@@ -86,7 +94,7 @@ def register_command(
     suite, place = runtime.suite(), Home(home)
     customs = load_signer(place, suite, "attester")
     content = read_bytes(declarations, MAXIMUM_BYTES)
-    office = Office(suite, place, customs, runtime.connect(service), runtime.randomness())
+    office = Office(suite, place, customs, runtime.connect(service, customs.requester), runtime.randomness())
     with output.progress("registering 登记", hidden=as_json) as progress:
         report = register_declarations(office, content, progress)
     if failed is not None and report.errors:

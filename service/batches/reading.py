@@ -11,6 +11,7 @@ from schemas import problems
 from schemas.answers import MAXIMUM_BATCH
 from service.bodies import IdempotencyKey
 from service.idempotency import RequestKey
+from service.institutions.caller import Signed
 from service.problems import RETRY_AFTER, Refusal, malformed
 from zkcore.transcript import frame
 
@@ -74,8 +75,8 @@ Lines = Annotated[list[bytes], Depends(_lines)]
 """The lines of a body that says to be newline-delimited JSON."""
 
 
-async def _batch_key(request: Request, lines: Lines, key: IdempotencyKey) -> RequestKey:
-    digest = hashlib.sha256(key.encode("ascii")).digest()
+async def _batch_key(request: Request, caller: Signed, lines: Lines, key: IdempotencyKey) -> RequestKey:
+    digest = hashlib.sha256(frame([caller.institution, key.encode("ascii")])).digest()
     whole = hashlib.sha256()
     for line in lines:
         whole.update(hashlib.sha256(line).digest())

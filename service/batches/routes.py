@@ -24,6 +24,7 @@ from service.batches.reading import BatchKey, Lines
 from service.batches.storage import BatchStorage, Outcome, Progress
 from service.batches.worker import BatchWorker
 from service.idempotency import Answer
+from service.institutions.caller import Bank
 from service.openapi import OF_WRITES, lines_body, problem_answers, success
 from service.paging import USUAL_PAGE, PageLength, PageStart, digits_only
 from service.problems import RETRY_AFTER, Refusal, in_language, language_of
@@ -41,16 +42,7 @@ router = APIRouter(prefix="/v1/batches", tags=["batches"])
 BatchId = Annotated[Identifier, Path(alias="id", description="as the batch was accepted", examples=[examples.BATCH["batch"]])]
 
 
-async def _owner() -> str:
-    """The caller, to whom a batch belongs. Without institutions that sign their requests nobody is anybody: who knows the
-    batch's random id may read it."""
-    return ""
-
-
-Owner = Annotated[str, Depends(_owner)]
-
-
-def _progress(service: Verifier, batch: bytes, owner: str) -> Progress:
+def _progress(service: Verifier, batch: bytes, owner: bytes) -> Progress:
     """Raises Refusal alike for a batch that is not there and one that is somebody else's."""
     progress = BatchStorage(service.storage).progress(batch, owner)
     if progress is None:
@@ -72,17 +64,17 @@ def _progress(service: Verifier, batch: bytes, owner: str) -> Progress:
         FinancingRequest, f"1 to {MAXIMUM_BATCH} lines, each a financing as JSON without line breaks", examples.FINANCING
     ),
 )
-def commit_batch(request: Request, service: Service, key: BatchKey, lines: Lines, owner: Owner) -> Response:
+def commit_batch(request: Request, service: Service, key: BatchKey, lines: Lines, caller: Bank) -> Response:
     """Every line is a financing of its own: all of its draws are committed or none, whatever becomes of the others. The lines
     are not in order among each other: of two that draw on one document, the proof of one can hold. Ask for the answers, or
     listen to the progress, by the batch's id."""
-    answer = _accept(service, key, lines, owner)
+    answer = _accept(service, key, lines, caller)
     worker: BatchWorker = request.app.state.batches
     worker.wake()
     return json_answer(answer.body, _ACCEPTED, answer.replayed)
 
 
-def _accept(service: Verifier, key: BatchKey, lines: Lines, owner: str) -> Answer:
+def _accept(service: Verifier, key: BatchKey, lines: Lines, caller: Bank) -> Answer:
     with service.in_flight.held(key):
         for _ in range(_ATTEMPTS):
             answered = service.storage.look(key, Wanted()).answer
@@ -91,7 +83,7 @@ def _accept(service: Verifier, key: BatchKey, lines: Lines, owner: str) -> Answe
             batch = secrets.token_bytes(32)
             body = BatchAccepted(batch=batch, total=len(lines)).model_dump_json().encode("utf-8")
             try:
-                return BatchStorage(service.storage).accept(key, batch, owner, lines, service.clock(), body)
+                return BatchStorage(service.storage).accept(key, batch, caller, lines, service.clock(), body)
             except Moved:
                 continue
     raise Refusal(problems.UNAVAILABLE, headers=RETRY_AFTER)
@@ -111,12 +103,12 @@ def get_batch(
     service: Service,
     request: Request,
     batch: BatchId,
-    owner: Owner,
+    caller: Bank,
     start: PageStart = 0,
     limit: PageLength = USUAL_PAGE,
 ) -> Response:
     """`from` counts lines. Up to the first line that is not decided yet: `next` is where to go on, now or later, or null."""
-    progress = _progress(service, batch, owner)
+    progress = _progress(service, batch, caller.institution)
     outcomes = BatchStorage(service.storage).outcomes(batch, start, limit)
     following = start + len(outcomes)
     language = language_of(request.scope)
@@ -138,8 +130,8 @@ def _line(outcome: Outcome, language: Language) -> BatchLine:
     return BatchLine(line=outcome.line, answer=answer, problem=problem)
 
 
-def _known(service: Service, batch: BatchId, owner: Owner) -> Progress:
-    return _progress(service, batch, owner)
+def _known(service: Service, batch: BatchId, caller: Bank) -> Progress:
+    return _progress(service, batch, caller.institution)
 
 
 Known = Annotated[Progress, Depends(_known)]
@@ -164,7 +156,7 @@ LastEvent = Annotated[
     },
 )
 async def follow_batch(
-    service: Service, batch: BatchId, owner: Owner, known: Known, last: LastEvent = 0
+    service: Service, batch: BatchId, caller: Bank, known: Known, last: LastEvent = 0
 ) -> AsyncIterator[ServerSentEvent]:
     """An event whenever more lines are decided, and the end of the stream when all are. A stream lasts 20 seconds at most: what
     follows is resumed with Last-Event-ID, as browsers do by themselves."""
@@ -178,4 +170,4 @@ async def follow_batch(
         if finished or time.monotonic() > until:
             return
         await asyncio.sleep(_LOOK_EVERY)
-        progress = await to_thread.run_sync(_progress, service, batch, owner)
+        progress = await to_thread.run_sync(_progress, service, batch, caller.institution)

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from schemas import problems
 from service.batches.tables import BATCH_LINES, BATCHES
 from service.idempotency import Answer, RequestKey
+from service.institutions.registry import Caller
 from service.problems import RETRY_AFTER, Refusal
 from service.storage import Moved, Storage
 from service.tables import ANSWERS
@@ -49,12 +50,20 @@ class BatchStorage:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
-    def accept(self, key: RequestKey, batch: bytes, owner: str, requests: Sequence[bytes], now: int, body: bytes) -> Answer:
+    def accept(self, key: RequestKey, batch: bytes, caller: Caller, requests: Sequence[bytes], now: int, body: bytes) -> Answer:
         """Keep a batch with all its lines and the answer `body` to its request, or nothing.
 
         Raises Moved when the key is used by now, Refusal when too many batches wait.
         """
-        row = {"id": batch, "owner": owner, "received": now, "total": len(requests), "done": 0, "failed": 0}
+        row = {
+            "id": batch,
+            "owner": caller.institution,
+            "request_key": caller.key,
+            "received": now,
+            "total": len(requests),
+            "done": 0,
+            "failed": 0,
+        }
         lines = [{"batch": batch, "line": line, "request": request} for line, request in enumerate(requests)]
         waiting = select(func.count()).select_from(BATCHES).where(BATCHES.c.unfinished)
         try:
@@ -83,6 +92,11 @@ class BatchStorage:
         with self._storage.writing("claim_batch") as connection:
             taken = connection.execute(update(BATCHES).where(*unchanged).values(leased=until)).rowcount == 1
         return found.id if taken else None
+
+    def signed_by(self, batch: bytes) -> bytes:
+        """The request key that the batch was signed with."""
+        with self._storage.asking("batch_signed_by") as connection:
+            return bytes(connection.execute(select(BATCHES.c.request_key).where(BATCHES.c.id == batch)).scalar_one())
 
     def undecided(self, batch: bytes, limit: int) -> list[tuple[int, bytes]]:
         """The first lines that are still to be done, with their requests."""
@@ -114,7 +128,7 @@ class BatchStorage:
                 of_batch.values(done=count.done, failed=count.failed, unfinished=BATCHES.c.total > count.done, leased=until)
             )
 
-    def progress(self, batch: bytes, owner: str) -> Progress | None:
+    def progress(self, batch: bytes, owner: bytes) -> Progress | None:
         """How far a batch is; None for one that is not there or not this owner's."""
         wanted = select(BATCHES.c.total, BATCHES.c.done, BATCHES.c.failed).where(
             BATCHES.c.id == batch, BATCHES.c.owner == owner

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey, Integer, LargeBinary, String, Table
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey, Integer, LargeBinary, Table
 
 from service.tables import METADATA, octets
 
@@ -10,7 +10,8 @@ BATCHES = Table(
     "batches",
     METADATA,
     octets("id", 32, primary_key=True),
-    Column("owner", String(100), nullable=False),
+    octets("owner", 32),
+    octets("request_key", 32),
     Column("received", BigInteger, nullable=False),
     Column("total", Integer, nullable=False),
     Column("done", Integer, nullable=False),
@@ -18,7 +19,8 @@ BATCHES = Table(
     Column("unfinished", Boolean, nullable=False, index=True),
     Column("leased", BigInteger, nullable=False),
 )
-"""Batches. `owner` is the caller that may read it, `received` the time by the service's clock; `done` counts the lines that are
+"""Batches. `owner` is the institution that may read it, by its keyed digest, `request_key` the key
+that signed it; `received` the time by the service's clock; `done` counts the lines that are
 decided, `failed` those of them that were refused. `leased`: until when
 (unix milliseconds) one process has it in hand."""
 

@@ -22,8 +22,9 @@ from service.batches.storage import BatchStorage, Outcome
 from service.bodies import read_message
 from service.committing import verify_and_commit
 from service.idempotency import RequestKey
+from service.institutions.registry import Caller
 from service.logs import describe, log_event
-from service.problems import problem_of, refusal_of
+from service.problems import not_permitted, problem_of, refusal_of
 from service.verifier import Verifier
 from zkcore.transcript import frame
 
@@ -82,7 +83,8 @@ class BatchWorker:
         if batch is None:
             return False
         lines = self._storage.undecided(batch, _AT_ONCE)
-        found = pool.map(lambda line: self._line(batch, *line), lines)
+        caller = self._verifier.institutions.registry.caller(self._storage.signed_by(batch), self._verifier.clock())
+        found = pool.map(lambda line: self._line(caller, batch, *line), lines)
         outcomes = [outcome for outcome in found if outcome is not None]
         self._storage.decide(batch, outcomes, self._milliseconds())
         return len(outcomes) == len(lines)
@@ -90,13 +92,15 @@ class BatchWorker:
     def _milliseconds(self) -> int:
         return int(1000 * self._clock())
 
-    def _line(self, batch: bytes, line: int, request: bytes) -> Outcome | None:
-        """What is answered to a line; None when it has to be tried again."""
+    def _line(self, caller: Caller | None, batch: bytes, line: int, request: bytes) -> Outcome | None:
+        """What is answered to a line; None when it has to be tried again. Whoever was revoked meanwhile commits no more."""
         if self._stopping.is_set():
             return None
         try:
-            message = read_message(FinancingRequest, request)
-            return Outcome(line, _CREATED, verify_and_commit(self._verifier, key_of_line(batch, line, request), message).body)
+            if caller is None:
+                raise not_permitted("the key that signed this batch is not active any more, or revoked")
+            key, message = key_of_line(batch, line, request), read_message(FinancingRequest, request)
+            return Outcome(line, _CREATED, verify_and_commit(self._verifier, caller, key, message).body)
         except Exception as error:  # noqa: BLE001 - the edge: whatever it is, the line gets an answer and the log the place
             refusal = refusal_of(error)
             if refusal.problem in _LATER:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from schemas import problems
-from schemas.answers import FinancingAnswer, Receipt
+from schemas.answers import DrawReceipt, FinancingAnswer, Receipt
 from schemas.entries import Drawn, encode_entry
 from schemas.messages import DrawMessage
-from service.planning.shared import documents_of_lines, draw_receipt, refuse_taken, refused_as
+from service.institutions.registry import Caller
+from service.planning.shared import documents_of_lines, refuse_taken, refused_as
 from service.problems import Failure, Refusal, decoding, refuse_lines, require_claims
 from service.storage import Changes, Plan, Seen, Wanted
 from service.verifier import Verifier
@@ -41,12 +42,13 @@ def draws_rest_on(draws: Sequence[Draw]) -> Wanted:
     return Wanted([draft.document for draft in drafts], [*(draft.draw for draft in drafts), *moves], consents)
 
 
-def plan_financing(verifier: Verifier, draws: Sequence[Draw], now: int, seen: Seen) -> Plan:
+def plan_financing(verifier: Verifier, caller: Caller, draws: Sequence[Draw], now: int, seen: Seen) -> Plan:
     """Every draw is made by its bank, agreed to by the owner, and covered by its document's headroom at this moment.
 
     Refusals come in this order: what anybody can see, what the bank's part fails, what is known of ids and consents, and
     headroom last.
     """
+    _refuse_blocked(verifier, caller, draws, now)
     lines = _lines(seen, draws)
     _refuse_times(verifier.parameters, lines, now)
     _refuse_unfinanceable(verifier.parameters, lines)
@@ -72,7 +74,16 @@ def plan_financing(verifier: Verifier, draws: Sequence[Draw], now: int, seen: Se
             _refuse_used(seen, draws)
         raise
     _refuse_used(seen, draws)
-    return partial(_drawn, verifier.parameters, lines)
+    # Sealed afresh for every line: two entries with one box would show that they are of one financing.
+    return partial(_drawn, verifier.parameters, lines, [verifier.institutions.sealed(caller) for _ in lines])
+
+
+def _refuse_blocked(verifier: Verifier, caller: Caller, draws: Sequence[Draw], now: int) -> None:
+    """Before any proof is looked at: whoever is blocked learns nothing more, not even of a draw that would fit."""
+    documents = [draw.draft.document for draw in draws]
+    blocked = verifier.institutions.blocked(caller, documents, now)
+    error = StateError("your institution is blocked on this document")
+    refuse_lines(problems.BLOCKED_ON_DOCUMENT, [(line, error) for line, id_ in enumerate(documents) if id_ in blocked])
 
 
 def _lines(seen: Seen, draws: Sequence[Draw]) -> list[Line]:
@@ -146,9 +157,12 @@ def _refuse_used(seen: Seen, draws: Sequence[Draw]) -> None:
     refuse_taken([draw.draft.draw for draw in draws], seen.draws)
 
 
-def _drawn(parameters: Parameters, lines: Sequence[Line], time: int) -> Changes:
+def _drawn(parameters: Parameters, lines: Sequence[Line], callers: Sequence[bytes], time: int) -> Changes:
     _refuse_times(parameters, lines, time)
-    entries = [encode_entry(Drawn(time=time, body=DrawMessage.of(line.draw))) for line in lines]
+    entries = [
+        encode_entry(Drawn(time=time, body=DrawMessage.of(line.draw), caller=caller))
+        for line, caller in zip(lines, callers, strict=True)
+    ]
     leaves = [leaf_hash(entry) for entry in entries]
     numbered = list(zip(lines, leaves, strict=True))
     after = [ledger.drawn(parameters, line.document, line.draw, leaf, line.moved) for line, leaf in numbered]
@@ -156,8 +170,13 @@ def _drawn(parameters: Parameters, lines: Sequence[Line], time: int) -> Changes:
         entries=[(line.document.document, entry) for line, entry in zip(lines, entries, strict=True)],
         answer=lambda first: FinancingAnswer(
             draws=[
-                draw_receipt(state.draw, state.head, Receipt(index=index, time=time, leaf=leaf))
-                for index, ((_, state), leaf) in enumerate(zip(after, leaves, strict=True), first)
+                DrawReceipt(
+                    draw=state.draw,
+                    head=state.head,
+                    receipt=Receipt(index=index, time=time, leaf=leaf),
+                    caller=caller,
+                )
+                for index, ((_, state), leaf, caller) in enumerate(zip(after, leaves, callers, strict=True), first)
             ]
         ),
         drawn=[state for _, state in after],

@@ -6,7 +6,6 @@ from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 
 from schemas import problems
-from schemas.answers import DrawReceipt, Receipt
 from schemas.problems import ProblemType
 from service.problems import lines_refusal, refuse_lines
 from service.storage import Seen
@@ -50,8 +49,3 @@ def unblinded_refused(line: int) -> Iterator[None]:
     """An amount whose blinding cancels that of a balance is as good as unproven."""
     with refused_as(problems.PROOF_INVALID, line, IdentityError):
         yield
-
-
-def draw_receipt(draw: bytes, head: bytes, receipt: Receipt) -> DrawReceipt:
-    """What the bank needs for the draw's next step."""
-    return DrawReceipt(draw=draw, head=head, receipt=receipt)

@@ -6,11 +6,11 @@ A request has one step a draw, on as many documents, so that a financing over se
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from schemas import problems
-from schemas.answers import DrawReceipt, Receipt, StepsAnswer
+from schemas.answers import DocumentReceipt, DrawReceipt, Receipt, StepsAnswer
 from schemas.entries import AnyEntry, Applied, Closed, Decided, Disbursed, Expired, Reduced, encode_entry
 from schemas.messages import (
     ApplyMessage,
@@ -20,6 +20,7 @@ from schemas.messages import (
     ExpireMessage,
     ReduceMessage,
 )
+from service.institutions.registry import Caller
 from service.planning.shared import documents_of_lines, refuse_taken, refused_as, unblinded_refused
 from service.problems import Refusal, decoding, refuse_lines, require_claims
 from service.storage import Changes, Plan, Seen, Wanted
@@ -37,12 +38,17 @@ State = ApplicationState | DrawState
 
 @dataclass(frozen=True)
 class Line:
-    """A step with the rows that it rests on. `before`: the application or the draw; None for an application that is new."""
+    """A step with the rows that it rests on.
+
+    before: the application or the draw; None for an application that is new
+    caller: who called, sealed; empty where nobody did
+    """
 
     number: int
     operation: Operation | Expire
     document: DocumentState
     before: State | None
+    caller: bytes
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,7 @@ class Outcome:
 
     def receipt(self, index: int, time: int) -> DrawReceipt:
         receipt = Receipt(index=index, time=time, leaf=self.leaf)
-        return DrawReceipt(draw=self.after.draw, head=self.after.head, receipt=receipt)
+        return DrawReceipt(draw=self.after.draw, head=self.after.head, receipt=receipt, caller=self.line.caller)
 
 
 def steps_rest_on(operations: Sequence[Operation]) -> Wanted:
@@ -66,16 +72,16 @@ def steps_rest_on(operations: Sequence[Operation]) -> Wanted:
     return Wanted(documents, [operation.draw for operation in operations])
 
 
-def plan_steps(verifier: Verifier, operations: Sequence[Operation], now: int, seen: Seen) -> Plan:
+def plan_steps(verifier: Verifier, caller: Caller, operations: Sequence[Operation], now: int, seen: Seen) -> Plan:
     """Each step is made by the holder of its draw's key, and fits the stage that the draw or application has at this moment."""
-    lines = _lines(seen, operations)
+    lines = _lines(seen, operations, [verifier.institutions.sealed(caller) for _ in operations])
     _refuse_times(lines, now)
     claims = [claim for line in lines for claim in _claims(verifier, line)]
     require_claims(verifier.joint, claims)
     return partial(_stepped, verifier.parameters, lines)
 
 
-def _lines(seen: Seen, operations: Sequence[Operation]) -> list[Line]:
+def _lines(seen: Seen, operations: Sequence[Operation], callers: Sequence[bytes]) -> list[Line]:
     """The rows that the steps rest on. Refuses what is not there, a new id that is taken, and two steps on one document."""
     refuse_taken([step.draw for step in operations if isinstance(step, Apply)], {*seen.draws, *seen.applications})
     before = [_before(step, seen) for step in operations]
@@ -83,8 +89,8 @@ def _lines(seen: Seen, operations: Sequence[Operation]) -> list[Line]:
     absent = [line for line, step in enumerate(operations) if before[line] is None and not isinstance(step, Apply)]
     refuse_lines(problems.DRAW_UNKNOWN, [(line, unknown) for line in absent])
     documents = documents_of_lines(seen, [_document(*pair) for pair in zip(operations, before, strict=True)])
-    found = enumerate(zip(operations, documents, before, strict=True))
-    return [Line(number, step, document, state) for number, (step, document, state) in found]
+    found = enumerate(zip(operations, documents, before, callers, strict=True))
+    return [Line(number, *line) for number, line in found]
 
 
 def _before(step: Operation, seen: Seen) -> State | None:
@@ -161,25 +167,25 @@ def _stepped(parameters: Parameters, lines: Sequence[Line], time: int) -> Change
 
 def _outcome(parameters: Parameters, line: Line, time: int) -> Outcome:
     """The entry of a step and what it leads to. Refuses one whose blinding cancels that of a balance."""
-    data = encode_entry(_entry(line.operation, time))
+    data = encode_entry(_entry(line.operation, line.caller, time))
     leaf = leaf_hash(data)
     with unblinded_refused(line.number):
         document, after = _after(parameters, line, leaf)
     return Outcome(line, data, leaf, document, after)
 
 
-def _entry(operation: Operation | Expire, time: int) -> AnyEntry:
+def _entry(operation: Operation | Expire, caller: bytes, time: int) -> AnyEntry:
     match operation:
         case Apply():
-            return Applied(time=time, body=ApplyMessage.of(operation))
+            return Applied(time=time, body=ApplyMessage.of(operation), caller=caller)
         case Decide():
-            return Decided(time=time, body=DecideMessage.of(operation))
+            return Decided(time=time, body=DecideMessage.of(operation), caller=caller)
         case Disburse():
-            return Disbursed(time=time, body=DisburseMessage.of(operation))
+            return Disbursed(time=time, body=DisburseMessage.of(operation), caller=caller)
         case Reduce():
-            return Reduced(time=time, body=ReduceMessage.of(operation))
+            return Reduced(time=time, body=ReduceMessage.of(operation), caller=caller)
         case Close():
-            return Closed(time=time, body=CloseMessage.of(operation))
+            return Closed(time=time, body=CloseMessage.of(operation), caller=caller)
         case Expire():
             return Expired(time=time, body=ExpireMessage.of(operation))
 
@@ -211,4 +217,15 @@ def plan_expiry(verifier: Verifier, draw: bytes, now: int, seen: Seen) -> Plan:
         raise Refusal(problems.DRAW_UNKNOWN)
     with refused_as(problems.WRONG_STAGE, 0, StateError):
         ledger.check_expire(state, now)
-    return partial(_stepped, verifier.parameters, [Line(0, Expire(draw), seen.documents[state.document], state)])
+    return partial(_expired, verifier.parameters, Line(0, Expire(draw), seen.documents[state.document], state, b""))
+
+
+def _expired(parameters: Parameters, line: Line, time: int) -> Changes:
+    changes, document = _stepped(parameters, [line], time), line.document
+    leaf = leaf_hash(changes.entries[0][1])
+    return replace(
+        changes,
+        answer=lambda index: DocumentReceipt(
+            document=document.document, revision=document.revision, receipt=Receipt(index=index, time=time, leaf=leaf)
+        ),
+    )

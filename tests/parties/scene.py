@@ -27,6 +27,7 @@ from parties.common.client import Backoff, ServiceClient
 from parties.common.home import Home, read_identity
 from parties.common.keyring import About, Signer, create_signer, create_viewer, load_signer, load_viewer
 from parties.common.money import Money
+from parties.common.request_keys import RequestSigner
 from parties.common.sealed_files import read_sealed, write_sealed
 from parties.customs.enrol import enrol
 from parties.customs.register import Office, register_declarations
@@ -40,8 +41,12 @@ from schemas.entries import Kind
 from schemas.sealed import ApprovalFile, DraftFile
 from service.app import create_app
 from service.genesis import compose, store
+from service.institutions.cli import admit_identity
+from service.institutions.pseudonyms import Pseudonyms
+from service.institutions.registry import Registry
 from service.settings import Settings
 from service.storage import open_storage
+from service.verifier import Verifier
 from zkcore import engine
 from zkcore.randomness import Randomness, SeededRandomness
 from zkcore.secret.keys import ViewSecret
@@ -51,6 +56,7 @@ from zkcore.suite import Suite
 ORIGIN = "scene.example/log"
 NOW = 1_750_000_000
 TOKEN = "t" * 40
+SERVICE_KEY = b"k" * 32
 HOLDER = "91330206MA2AF8CXX8"
 FIRST, SECOND, YEN = "310120260512345678", "310120260512345679", "310120260512345680"
 """Declarations of the scene that the fixtures register: over USD 1,000,000.00, USD 48,200.00 and JPY 18,500,000."""
@@ -88,18 +94,20 @@ class Scene:
     suite: Suite = field(default_factory=lambda: engine.load())
     randomness: Randomness = field(default_factory=lambda: SeededRandomness(b"scene"))
     now: int = NOW
+    database: str = ""
 
     def __post_init__(self) -> None:
         suite = self.suite
-        database = f"sqlite:///{self.directory / 'service.db'}"
-        if not (self.directory / "service.db").exists():
+        database = self.database or f"sqlite:///{self.directory / 'service.db'}"
+        if not (self.directory / "customs").exists():
             self._make_keys()
             self._begin_log(database)
         self.customs = load_signer(self.home("customs"), suite, "attester")
         self.regulator = load_viewer(self.home("regulator"), suite, "regulator")
         self.exporter = load_viewer(self.home("exporter"), suite, "enterprise")
-        self.wire = Wire(create_app(Settings(database, TOKEN), suite, lambda: self.now))
+        self.wire = Wire(create_app(Settings(database, TOKEN, SERVICE_KEY), suite, lambda: self.now))
         self.client = ServiceClient(self.wire, Backoff(()))
+        self.customs_client = self.signing(self.customs)
 
     def _make_keys(self) -> None:
         suite, rng, customs = self.suite, self.randomness, self.home("customs")
@@ -114,6 +122,7 @@ class Scene:
         regulator, customs = (read_identity(self.home(name).path("identity.json")) for name in ("regulator", "customs"))
         storage = open_storage(database, self.suite.group, 1)
         store(storage, compose(self.suite, ORIGIN, regulator, [customs], KINDS, self.now))
+        admit_identity(Registry(storage, Pseudonyms(SERVICE_KEY)), customs, self.now)
         storage.close()
 
     def close(self) -> None:
@@ -129,11 +138,15 @@ class Scene:
     def home(self, name: str) -> Home:
         return Home.create(self.directory / name)
 
+    def signing(self, who: Signer) -> ServiceClient:
+        """A client that signs its writes as this institution."""
+        return ServiceClient(self.wire, Backoff(()), RequestSigner(who.requester, lambda: self.now, self.randomness))
+
     # --- each party at work
 
     def register(self, *declarations: tuple[str, str]) -> None:
         """Customs registers (number, "USD 1000000.00") of the exporter."""
-        office = Office(self.suite, self.home("customs"), self.customs, self.client, self.randomness)
+        office = Office(self.suite, self.home("customs"), self.customs, self.customs_client, self.randomness)
         report = register_declarations(office, declarations_csv(declarations))
         assert not report.errors, report.errors
 
@@ -145,12 +158,15 @@ class Scene:
         """A bank of this name, whose keys are made when it first appears."""
         home = self.home(f"bank-{name.lower()}")
         signer = self._bank_keys(home, name)
-        return BankDesk(self.suite, home, signer, self.client, self.randomness, self.now)
+        return BankDesk(self.suite, home, signer, self.signing(signer), self.randomness, self.now)
 
     def _bank_keys(self, home: Home, name: str) -> Signer:
         if home.exists("keys.json"):
             return load_signer(home, self.suite, "bank")
-        return create_signer(home, self.suite, About("bank", f"bank-{name.lower()}", f"Bank {name}", ORIGIN), self.randomness)
+        made = create_signer(home, self.suite, About("bank", f"bank-{name.lower()}", f"Bank {name}", ORIGIN), self.randomness)
+        verifier: Verifier = self.wire.app.state.verifier  # type: ignore[attr-defined]
+        admit_identity(verifier.institutions.registry, made.identity, self.now)
+        return made
 
     def bureau(self) -> Bureau:
         return Bureau(self.suite, self.regulator, self.client, self.randomness, self.now)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -15,6 +16,7 @@ from fastapi.testclient import TestClient
 from pydantic import BaseModel
 from sqlalchemy import Engine, MetaData, create_engine
 
+from parties.common.request_keys import Requester, RequestSecret, RequestSigner
 from schemas.answers import DocumentReceipt, FinancingAnswer, RegistrationAnswer, StepsAnswer
 from schemas.canonical import canonical
 from schemas.messages import AmendMessage, ChangeStatusMessage, OverdrawnMessage, ViewMessage
@@ -22,11 +24,14 @@ from schemas.problems import CONTENT_TYPE, Problem, ProblemType
 from schemas.wire import encode_base64url
 from service.app import create_app
 from service.genesis import store
-from service.settings import TOKEN_NAME, Settings
-from service.storage import database_address, open_storage
+from service.institutions.pseudonyms import Pseudonyms
+from service.institutions.registry import Registry, Role
+from service.settings import KEY_NAME, TOKEN_NAME, Settings
+from service.storage import Storage, database_address, open_storage
 from service.verifier import Verifier
 from tests.builders import (
     NOW,
+    ORIGIN,
     Loan,
     NewDocument,
     NewDraw,
@@ -55,8 +60,18 @@ from zkcore.operations import (
     Reduce,
     View,
 )
+from zkcore.randomness import SystemRandomness
 
 TOKEN = "a-token-for-the-auditors-of-this-test"
+SERVICE_KEY = bytes(range(32))
+ATTESTER_KEY, BANK_KEY = RequestSecret(b"a" * 32), RequestSecret(b"b" * 32)
+"""Request keys of the institutions that every test's service has admitted."""
+ATTESTER, BANK = "customs", "bank"
+NEVER_BLOCKED = 1 << 30
+"""For tests that look at refusals one by one; blocks have tests of their own."""
+ADMISSION = frozenset({"request_nonces", "counters", "refusals"})
+"""Tables in which a request leaves a trace even where it is refused: that it was signed and counted, and that its headroom was
+not proven. tests/service/institutions says exactly when."""
 A = TypeVar("A", bound=BaseModel)
 JSON = {"Content-Type": "application/json"}
 Dump = dict[str, list[tuple[Any, ...]]]
@@ -90,14 +105,34 @@ class Desk:
             rows = {table.name: [tuple(row) for row in connection.execute(table.select())] for table in tables.sorted_tables}
         return {name: sorted(found, key=repr) for name, found in rows.items()}
 
+    def kept(self) -> Dump:
+        """The same, without what tells only that a request was signed, counted and refused."""
+        return {name: rows for name, rows in self.dump().items() if name not in ADMISSION}
+
     # --- calls that answer whatever comes -------------------------------------------------------------------------------
 
-    def post(self, path: str, message: BaseModel | bytes, *, key: str | None = None, **headers: str) -> httpx.Response:
-        """Send a message, or bytes as they are, with a fresh Idempotency-Key unless one is given."""
+    def post(
+        self,
+        path: str,
+        message: BaseModel | bytes,
+        *,
+        key: str | None = None,
+        signed_by: RequestSecret | None = None,
+        **headers: str,
+    ) -> httpx.Response:
+        """Send a message, or bytes as they are, with a fresh Idempotency-Key unless one is given, signed by whoever usually
+        does or by the holder of another request key."""
         body = message if isinstance(message, bytes) else canonical(message)
         sent = {**JSON, "Idempotency-Key": key or self.key(), **headers}
-        response: httpx.Response = self.client.post(path, content=body, headers=sent)
+        auth = self.client.auth if signed_by is None else signer(signed_by, lambda: self.now)
+        response: httpx.Response = self.client.post(path, content=body, headers=sent, auth=auth)
         return response
+
+    def admit(self, holder: str, role: Role, **options: Any) -> RequestSecret:
+        """A further institution, and its request key; `options` as for Registry.admit."""
+        secret = RequestSecret(hashlib.sha256(holder.encode()).digest())
+        self.verifier.institutions.registry.admit(holder, role, secret.public, self.now, **options)
+        return secret
 
     def get(self, path: str, **headers: str) -> httpx.Response:
         response: httpx.Response = self.client.get(path, headers=headers)
@@ -109,8 +144,10 @@ class Desk:
     def send_documents(self, documents: Sequence[NewDocument], key: str | None = None) -> httpx.Response:
         return self.post("/v1/documents", registration_request(documents), key=key)
 
-    def send_draws(self, draws: Sequence[NewDraw], key: str | None = None) -> httpx.Response:
-        return self.post("/v1/financings", financing_request(draws), key=key)
+    def send_draws(
+        self, draws: Sequence[NewDraw], key: str | None = None, signed_by: RequestSecret | None = None
+    ) -> httpx.Response:
+        return self.post("/v1/financings", financing_request(draws), key=key, signed_by=signed_by)
 
     def send_steps(self, *steps: Apply | Decide | Disburse | Reduce | Close, key: str | None = None) -> httpx.Response:
         return self.post("/v1/steps", steps_request(steps), key=key)
@@ -188,27 +225,58 @@ def make_desk(world: World, database: str, **options: Any) -> Iterator[Desk]:
     engine = create_engine(database_address(database))
     empty(engine)
     begin_log(world, database)
-    settings = replace(Settings(database, TOKEN, threads=8), **options)
+    settings = replace(Settings(database, TOKEN, SERVICE_KEY, refusals=NEVER_BLOCKED, threads=8), **options)
     desk: Desk
     app = create_app(settings, world.suite, lambda: desk.now)
     with TestClient(app) as client:
+        client.auth = SignedByRole(lambda: desk.now)
         desk = Desk(world, app, client, engine)
         yield desk
     engine.dispose()
 
 
 def begin_log(world: World, database: str) -> None:
-    """A log with the world's genesis in an empty database."""
+    """A log with the world's genesis in an empty database, and its attester and its bank admitted."""
     storage = open_storage(database, world.suite.group, workers=1)
     store(storage, world.genesis)
+    admit_parties(storage, world.genesis.time)
     storage.close()
+
+
+def admit_parties(storage: Storage, time: int) -> None:
+    """The attester and the bank of every test."""
+    registry = Registry(storage, Pseudonyms(SERVICE_KEY))
+    registry.admit(ATTESTER, "attester", ATTESTER_KEY.public, time)
+    registry.admit(BANK, "bank", BANK_KEY.public, time)
 
 
 def make_directory(directory: Path) -> None:
     """What `tradeveil serve run` needs in its directory where the database is elsewhere."""
-    token = directory / TOKEN_NAME
-    token.write_text(TOKEN)
-    token.chmod(0o600)
+    for name, content in ((TOKEN_NAME, TOKEN), (KEY_NAME, encode_base64url(SERVICE_KEY))):
+        path = directory / name
+        path.write_text(content)
+        path.chmod(0o600)
+
+
+def signer(secret: RequestSecret, clock: Callable[[], int], origin: str = ORIGIN) -> RequestSigner:
+    """Signs requests with this key by this clock."""
+    return RequestSigner(Requester(secret, origin), clock, SystemRandomness())
+
+
+class SignedByRole(httpx.Auth):
+    """Signs what is written: registrations as the attester, everything else as the bank. What is read needs no signature."""
+
+    requires_request_body = True
+
+    def __init__(self, clock: Callable[[], int]) -> None:
+        self._attester, self._bank = signer(ATTESTER_KEY, clock), signer(BANK_KEY, clock)
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        path = request.url.path
+        if request.method != "POST" or path.endswith("/view"):
+            yield request
+        else:
+            yield from (self._attester if path == "/v1/documents" else self._bank).auth_flow(request)
 
 
 def empty(engine: Engine) -> None:
@@ -238,7 +306,7 @@ def refused(response: httpx.Response, expected: ProblemType) -> Problem:
 
 @contextmanager
 def unchanged(desk: Desk) -> Iterator[None]:
-    """Nothing of the database changes within."""
-    before = desk.dump()
+    """Nothing of the database changes within, but what tells that a request was signed, counted and refused."""
+    before = desk.kept()
     yield
-    assert desk.dump() == before
+    assert desk.kept() == before

@@ -8,11 +8,12 @@ import pytest
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
-from schemas import answers, messages, problems
+from schemas import answers, callers, messages, problems
 from schemas.entries import Genesis
 from schemas.problems import CONTENT_TYPE
 from service.app import openapi_document
 from service.batches.routes import router as batches_router
+from service.institutions.routes import router as institutions
 from service.reference import routes as reference
 from service.routes import router
 from tests.service.harness import Desk
@@ -27,7 +28,8 @@ UNREACHABLE = {problems.METHOD_NOT_ALLOWED.slug}
 def model(reference: dict[str, str]) -> type[BaseModel]:
     """The message that a reference names."""
     name = reference["$ref"].removeprefix("#/components/schemas/")
-    known: dict[str, Any] = {**vars(answers), **vars(messages), **vars(problems), "Genesis": Genesis}
+    modules = (answers, messages, problems, callers)
+    known: dict[str, Any] = {**{k: v for m in modules for k, v in vars(m).items()}, "Genesis": Genesis}
     found: type[BaseModel] = known[name]
     return found
 
@@ -45,11 +47,11 @@ def test_it_is_openapi_3_1_and_is_served(desk: Desk) -> None:
 
 
 def test_every_route_is_described() -> None:
-    areas = (router, batches_router, reference.router)
+    areas = (router, batches_router, institutions, reference.router)
     found = [route for area in areas for route in area.routes if isinstance(route, APIRoute)]
     routes = {(route.path, method.lower()) for route in found for method in route.methods or ()}
     assert routes == {(path, method) for method, path, _ in OPERATIONS}
-    assert len(set(IDS)) == len(IDS) == 18
+    assert len(set(IDS)) == len(IDS) == 21
 
 
 def test_names_are_snake_case() -> None:
@@ -123,5 +125,15 @@ def test_writes_need_a_key_and_say_when_they_replay() -> None:
 
 
 def test_the_export_is_behind_a_bearer_token() -> None:
-    secured = [path for _, path, operation in OPERATIONS if operation.get("security")]
-    assert secured == ["/v1/entries"]
+    assert secured("HTTPBearer") == {("get", "/v1/entries"), ("get", "/v1/alerts")}
+
+
+def test_every_write_is_signed() -> None:
+    writes = {(method, path) for method, path, operation in OPERATIONS if "201" in operation["responses"]}
+    assert secured("RequestSignature") == writes
+    assert DOCUMENT["components"]["securitySchemes"]["RequestSignature"]["scheme"] == "signature"
+
+
+def secured(scheme: str) -> set[tuple[str, str]]:
+    """The operations that need this and nothing else."""
+    return {(method, path) for method, path, operation in OPERATIONS if operation.get("security") == [{scheme: []}]}

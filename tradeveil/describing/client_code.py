@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from schemas import answers, entries, messages, problems
+from schemas import answers, callers, entries, messages, problems
 
-_KNOWN: tuple[ModuleType, ...] = (answers, entries, messages, problems)
+_KNOWN: tuple[ModuleType, ...] = (answers, callers, entries, messages, problems)
 _OF_TRANSPORT = frozenset({"accept-language", "authorization", "content-digest", "signature", "signature-input"})
 _TYPES = {"string": "str", "integer": "int", "boolean": "bool"}
 _SAFE = frozenset({"get", "head"})
 _KEY = "Idempotency-Key"
+_BEARER, _SIGNATURE = "HTTPBearer", "RequestSignature"
 _LONGEST = 128
 
 _HEAD = '''"""Every operation of the service, typed: generated from its OpenAPI description by `python -m tradeveil.describe`.
@@ -125,7 +126,8 @@ def _method(path: str, verb: str, operation: dict[str, Any], answer: str, body: 
     inside = [_parameter(item, path) for item in parameters if item["in"] == "path"]
     query = {item["name"]: _parameter(item, path) for item in parameters if item["in"] == "query"}
     headers = {item["name"]: _parameter(item, path) for item in parameters if _is_header(item)}
-    token = ["token: str"] if operation.get("security") else []
+    schemes = {name for scheme in operation.get("security", []) for name in scheme}
+    token, signed = ["token: str"] if _BEARER in schemes else [], _SIGNATURE in schemes
     positional = (
         [item.source for item in inside] + ([f"body: {body}"] if body else []) + [item.source for item in query.values()]
     )
@@ -135,7 +137,8 @@ def _method(path: str, verb: str, operation: dict[str, Any], answer: str, body: 
     arguments.append(f"repeatable={verb in _SAFE or _KEY in headers}")
     arguments += [f"query={_mapping(query)}"] if query else []
     arguments += [f"headers={_mapping(headers)}"] if headers else []
-    arguments += (["token=token"] if token else []) + (["body=body"] if body else [])
+    arguments += (["token=token"] if token else []) + (["signed=True"] if signed else [])
+    arguments += ["body=body"] if body else []
     lines = [
         *_fitted(f"    def {operation['operationId']}(", signature, f") -> {answer}:"),
         *_docstring(operation),

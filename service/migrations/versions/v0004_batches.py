@@ -5,8 +5,10 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0005"
-down_revision = "0001"
+from service.migrations.versions.v0001_first import octets
+
+revision = "0004"
+down_revision = "0002"
 
 
 def upgrade() -> None:
@@ -14,7 +16,8 @@ def upgrade() -> None:
     op.create_table(
         "batches",
         sa.Column("id", sa.LargeBinary, sa.CheckConstraint("length(id) = 32"), primary_key=True, nullable=False),
-        sa.Column("owner", sa.String(100), nullable=False),
+        octets("owner", 32),
+        octets("request_key", 32),
         sa.Column("received", sa.BigInteger, nullable=False),
         sa.Column("total", sa.Integer, nullable=False),
         sa.Column("done", sa.Integer, nullable=False),
