@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Literal
 
 from parties.common.client import Log, ServiceClient, idempotency_key
 from parties.common.credentials import Said, issue_credential
@@ -76,12 +77,20 @@ class Office:
 
 @dataclass(frozen=True, repr=False)
 class Paper:
-    """A document to be: one currency of a declaration whose owner is enrolled. `limit` in minor units."""
+    """A document to be: one currency of a declaration whose owner is enrolled. `total` and `limit` in minor units."""
 
     declaration: Declaration
     currency: str
+    total: int
     limit: int
     enterprise: Enterprise
+
+    @property
+    def share(self) -> Literal["whole", "part", "none"]:
+        """How much of the total is financeable."""
+        if self.limit == 0:
+            return "none"
+        return "whole" if self.limit == self.total else "part"
 
     @property
     def record_file(self) -> str:
@@ -172,7 +181,11 @@ def _papers_of(office: Office, declaration: Declaration) -> list[Paper]:
             f"{owner.name} ({owner.credit_code}) is not enrolled; get its identity.json and run: tradeveil customs enrol",
             f"{owner.name}（{owner.credit_code}）尚未登记；请向其索取 identity.json 并运行：tradeveil customs enrol",
         )
-    return [Paper(declaration, currency.alpha, limit, enterprise) for currency, limit in declaration.limits().items()]
+    totals = declaration.totals()
+    return [
+        Paper(declaration, currency.alpha, totals[currency], limit, enterprise)
+        for currency, limit in declaration.limits().items()
+    ]
 
 
 def _same_record(office: Office, paper: Paper) -> DocumentRecord:
@@ -268,7 +281,11 @@ def _said(log: Log, paper: Paper, document: bytes, owner: bytes) -> Said:
         holder=paper.enterprise.identity.holder,
         name=declaration.owner.name[:_LONGEST_NAME],
         date=(declaration.exported_on or declaration.declared_on).isoformat(),
+        declared=declaration.declared_on.isoformat(),
+        total=paper.total,
         limit=paper.limit,
+        mode=declaration.supervision_mode.code,
+        share=paper.share,
         owner=owner,
     )
 

@@ -30,7 +30,7 @@ from parties.common.money import Money
 from parties.common.sealed_files import read_sealed, write_sealed
 from schemas.domain.conversion import Rate
 from schemas.domain.errors import DomainError
-from schemas.sealed import Application, ApprovalFile, DraftFile, Loan
+from schemas.sealed import Application, ApprovalFile, Disclosure, DraftFile, Loan
 from tests.parties.scene import FIRST, NOW, ORIGIN, SECOND, YEN, Scene
 
 
@@ -270,6 +270,11 @@ def replaced_credential(application: Application, **fields: Any) -> Application:
     return replaced_line(application, credential=application.lines[0].credential.model_copy(update=fields))
 
 
+def said_otherwise(application: Application, **values: str) -> list[Disclosure]:
+    shown = application.lines[0].credential.disclosed
+    return [item.model_copy(update={"value": values.get(item.name, item.value)}) for item in shown]
+
+
 @pytest.mark.parametrize(
     "spoil,code",
     [
@@ -282,8 +287,10 @@ def replaced_credential(application: Application, **fields: Any) -> Application:
         (spoilt_amount, "over-limit"),
         (lambda a: replaced_line(a, key_shift=bytes(32)), "key-shift"),
         (lambda a: replaced_line(a, key_shift=b"\xff" * 32), "key-shift"),
-        (lambda a: replaced_credential(a, number=SECOND), "credential-invalid"),
-        (lambda a: replaced_credential(a, limit=2_000_000_00), "credential-invalid"),
+        (lambda a: replaced_credential(a, disclosed=said_otherwise(a, number=SECOND)), "credential-invalid"),
+        (lambda a: replaced_credential(a, disclosed=said_otherwise(a, limit="200000000")), "credential-invalid"),
+        (lambda a: replaced_credential(a, disclosed=[]), "credential-invalid"),
+        (lambda a: replaced_credential(a, disclosed=a.lines[0].credential.disclosed[:-1]), "credential-invalid"),
         (lambda a: replaced_credential(a, attester=a.lines[0].credential.owner), "credential-invalid"),
         (lambda a: replaced_credential(a, signature=bytes(65)), "credential-invalid"),
     ],
