@@ -308,3 +308,12 @@ class ApprovalFile(SecretMessage):
     financing: Identifier
     refused: Literal["cannot-be-proven", "not-applied-for", "expired"] | None
     lines: list[HeadroomMessage] = Field(max_length=100)
+
+
+# --- records on the service ------------------------------------------------------------------------------------------------
+
+
+class RecordContent(SecretMessage):
+    """What a record holds, for whoever has the fields of the paper: the credential, with those fields and the share shown."""
+
+    credential: Presentation

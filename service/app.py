@@ -10,6 +10,9 @@ from anyio import to_thread
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
+from service.authenticity.answering import Authenticity, DailyBudget
+from service.authenticity.keys import KeyRing
+from service.authenticity.routes import router as authenticity_router
 from service.limits import BodyLimit, RequestLimit
 from service.logs import RequestLog
 from service.openapi import describe
@@ -32,11 +35,13 @@ def create_app(settings: Settings, suite: Suite, clock: Clock) -> FastAPI:
     storage = open_storage(settings.database, suite.group, settings.workers)
     try:
         verifier = open_verifier(suite, storage, clock)
+        ring = KeyRing(settings.evaluation_keys)
     except Exception:
         storage.close()
         raise
     app = _assemble(settings)
     app.state.verifier = verifier
+    app.state.authenticity = Authenticity(storage, ring, DailyBudget(storage, settings.evaluation_budget), clock)
     app.state.settings = settings
     return app
 
@@ -54,6 +59,7 @@ def _assemble(settings: Settings) -> FastAPI:
         openapi_tags=[
             {"name": "documents", "description": "Attested papers with a committed limit"},
             {"name": "financings", "description": "Draws on documents, and what becomes of them"},
+            {"name": "authenticity", "description": "Whether a paper is authentic, without the service learning which"},
             {"name": "log", "description": "What the log is about, and its entries for auditors"},
         ],
         docs_url=None,
@@ -68,6 +74,7 @@ def _assemble(settings: Settings) -> FastAPI:
     )
     install_problems(app)
     app.include_router(router)
+    app.include_router(authenticity_router)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
 

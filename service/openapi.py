@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from schemas import problems
+from schemas.authenticity import EvaluationRequest, LookupRequest, PublicationRequest, StatusesRequest
 from schemas.messages import CloseMessage, FinancingRequest, ReduceMessage, RegistrationRequest, ViewMessage
 from schemas.problems import CONTENT_TYPE, Problem, ProblemType
 
@@ -25,6 +26,10 @@ _DESCRIBED_HERE: tuple[type[BaseModel], ...] = (
     ReduceMessage,
     CloseMessage,
     ViewMessage,
+    EvaluationRequest,
+    PublicationRequest,
+    LookupRequest,
+    StatusesRequest,
     Problem,
 )
 

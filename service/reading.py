@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from schemas import problems
 from schemas.answers import DocumentStatus, DocumentView, EntriesPage, ExportedEntry, Health, OwnerNotice
+from schemas.authenticity import StatusesAnswer
 from schemas.entries import Registered, decode_entry
 from schemas.messages import ViewMessage
 from service.problems import Refusal
@@ -25,8 +27,17 @@ _NONCE_LIFE = 2 * CLOCK_TOLERANCE
 
 def status(verifier: Verifier, document: bytes) -> DocumentStatus:
     """What whoever knows the id may see. Every registered document is financeable: nothing freezes one in this version."""
-    state = _document(verifier, document)
-    return DocumentStatus(document=document, kind=state.kind, currency=state.currency, financeable=True)
+    return _status(_document(verifier, document))
+
+
+def statuses(verifier: Verifier, documents: Sequence[bytes]) -> StatusesAnswer:
+    """The status of those of the documents that there are, once each, in the order asked for."""
+    found = verifier.storage.documents(documents)
+    return StatusesAnswer(statuses=[_status(found[document]) for document in dict.fromkeys(documents) if document in found])
+
+
+def _status(state: DocumentState) -> DocumentStatus:
+    return DocumentStatus(document=state.document, kind=state.kind, currency=state.currency, financeable=True)
 
 
 def notice(verifier: Verifier, document: bytes) -> OwnerNotice:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 DATABASE_NAME = "service.db"
 TOKEN_NAME = "export.token"  # noqa: S105 - the name of a file, not a token
+EVALUATION_KEYS_NAME = "evaluation-keys.json"
 DATABASE_VARIABLE = "TRADEVEIL_DATABASE"
 _SHORTEST_TOKEN = 32
 
@@ -25,6 +26,8 @@ class Settings:
     export_token: the bearer token of auditors
     maximum_body: bytes of a request
     maximum_requests: requests at work or waiting at one time; further ones are told to come back
+    evaluation_keys: the file of the evaluation keys, or None where there are none
+    evaluation_budget: elements that a caller may have evaluated and looked up in a day; a paper takes three
     workers: threads that verify and talk to the database, each with a connection of its own
     """
 
@@ -32,6 +35,8 @@ class Settings:
     export_token: str = field(repr=False)
     maximum_body: int = 1 << 20
     maximum_requests: int = 256
+    evaluation_keys: Path | None = None
+    evaluation_budget: int = 300_000
     workers: int = min(32, 2 * (os.cpu_count() or 1) + 2)
 
 
@@ -44,7 +49,8 @@ def load_settings(directory: Path) -> Settings:
     """Settings of a directory that `serve init` made. Raises SettingsError."""
     if DATABASE_VARIABLE not in os.environ and not (directory / DATABASE_NAME).is_file():
         raise SettingsError(f"{directory} has no {DATABASE_NAME}; make one with: tradeveil serve init --directory {directory}")
-    return Settings(database_url(directory), read_token(directory / TOKEN_NAME))
+    keys = directory / EVALUATION_KEYS_NAME
+    return Settings(database_url(directory), read_token(directory / TOKEN_NAME), evaluation_keys=keys)
 
 
 def read_token(path: Path) -> str:

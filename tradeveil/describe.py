@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from schemas import answers, entries, identities, messages, problems, sealed
+from schemas import answers, authenticity, entries, identities, messages, problems, sealed
 from service.app import openapi_document
 
 ROOT = Path(__file__).resolve().parent.parent / "schemas"
@@ -31,6 +31,15 @@ _MESSAGES: dict[str, Any] = {
     "document-status": answers.DocumentStatus,
     "owner-notice": answers.OwnerNotice,
     "document-view": answers.DocumentView,
+    "evaluation-keys": authenticity.EvaluationKeys,
+    "evaluation-request": authenticity.EvaluationRequest,
+    "evaluation-answer": authenticity.EvaluationAnswer,
+    "publication-request": authenticity.PublicationRequest,
+    "publication-answer": authenticity.PublicationAnswer,
+    "lookup-request": authenticity.LookupRequest,
+    "lookup-answer": authenticity.LookupAnswer,
+    "statuses-request": authenticity.StatusesRequest,
+    "statuses-answer": authenticity.StatusesAnswer,
     "entries-page": answers.EntriesPage,
     "entry": entries.Entry,
     "problem": problems.Problem,

@@ -8,7 +8,7 @@ harm.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -27,6 +27,17 @@ from schemas.answers import (
     Health,
     OwnerNotice,
     RegistrationAnswer,
+)
+from schemas.authenticity import (
+    EvaluationAnswer,
+    EvaluationKeys,
+    EvaluationRequest,
+    LookupAnswer,
+    LookupRequest,
+    PublicationAnswer,
+    PublicationRequest,
+    StatusesAnswer,
+    StatusesRequest,
 )
 from schemas.canonical import canonical, parse_strict
 from schemas.entries import Genesis
@@ -118,6 +129,25 @@ class ServiceClient:
     def close(self, message: CloseMessage, key: str) -> DrawReceipt:
         return self._write(f"/v1/draws/{encode_base64url(message.draw)}/closure", message, key, DrawReceipt)
 
+    def statuses(self, documents: Sequence[bytes]) -> StatusesAnswer:
+        """The status of at most 5,000 documents; those that there are not are left out."""
+        return self._ask("/v1/documents/statuses", StatusesRequest(documents=list(documents)), StatusesAnswer)
+
+    def evaluation_keys(self) -> EvaluationKeys:
+        return self._get("/v1/evaluation-keys", EvaluationKeys)
+
+    def evaluate(self, request: EvaluationRequest) -> EvaluationAnswer:
+        """Blinded elements under the service's key. The proof is not checked here."""
+        return self._ask("/v1/evaluations", request, EvaluationAnswer)
+
+    def publish(self, request: PublicationRequest) -> PublicationAnswer:
+        """An attester's sealed records. Safe to send again: the same record is stored."""
+        return self._ask("/v1/credentials", request, PublicationAnswer)
+
+    def look_up(self, request: LookupRequest) -> LookupAnswer:
+        """A record, or what looks like one, for each token."""
+        return self._ask("/v1/credentials/lookups", request, LookupAnswer)
+
     def entries(self, token: str, start: int = 0, limit: int = PAGE_SIZE) -> EntriesPage:
         """One page of the log, for who has the export token."""
         headers = {"Authorization": f"Bearer {token}"}
@@ -151,6 +181,10 @@ class ServiceClient:
 
     def _get(self, path: str, form: type[A], headers: dict[str, str] | None = None) -> A:
         return self._call("GET", path, form, headers=headers)
+
+    def _ask(self, path: str, message: BaseModel, form: type[A]) -> A:
+        """A question too long for an address, or a write that does the same when it is sent again."""
+        return self._call("POST", path, form, content=canonical(message))
 
     def _write(self, path: str, message: BaseModel, key: str, form: type[A]) -> A:
         return self._call("POST", path, form, content=canonical(message), headers={"Idempotency-Key": key})

@@ -14,9 +14,9 @@ from parties.common.errors import EXIT_REFUSED
 from parties.common.home import IDENTITY_FILE, Home, read_bytes, read_identity
 from parties.common.keyring import About, create_signer, load_signer
 from parties.common.money import money_text
+from parties.common.sheet import Sheet
 from parties.customs.enrol import Enrolment, enrol
 from parties.customs.register import DocumentRecord, Office, Report, register_declarations
-from parties.customs.sheet import Sheet
 from schemas.domain.csv_form import MAXIMUM_BYTES, RowError
 from schemas.wire import encode_base64url
 

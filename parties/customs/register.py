@@ -19,8 +19,8 @@ from parties.common.home import Home
 from parties.common.keyring import Signer
 from parties.common.memos import memo_for
 from parties.common.pinning import pinned_log
+from parties.common.sheet import Sheet
 from parties.customs.enrol import Enterprise, enterprise_file, load_enterprise
-from parties.customs.sheet import Sheet
 from schemas import problems
 from schemas.domain.csv_form import RowError, read_declarations
 from schemas.domain.declaration import Declaration

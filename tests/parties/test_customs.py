@@ -21,6 +21,7 @@ import pytest
 from parties.common.errors import InputError, PartyError, Refused, ServiceRefused, ServiceUnreachable
 from parties.common.home import Home
 from parties.common.keyring import About, create_signer
+from parties.common.sheet import REASON_COLUMN, Sheet
 from parties.customs import register as register_module
 from parties.customs.enrol import Enterprise, enrol, enterprise_file
 from parties.customs.register import (
@@ -31,7 +32,6 @@ from parties.customs.register import (
     record_file,
     register_declarations,
 )
-from parties.customs.sheet import REASON_COLUMN, Sheet
 from parties.enterprise.seed import create_wallet, new_words
 from parties.enterprise.wallet import discover
 from parties.regulator.open import fetch_entries, open_log

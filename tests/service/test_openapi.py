@@ -8,10 +8,11 @@ import pytest
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
-from schemas import answers, messages, problems
+from schemas import answers, authenticity, messages, problems
 from schemas.entries import Genesis
 from schemas.problems import CONTENT_TYPE, Problem
 from service.app import openapi_document
+from service.authenticity.routes import router as authenticity_router
 from service.routes import router
 from tests.service.harness import Desk
 
@@ -25,7 +26,7 @@ UNREACHABLE = {problems.NOT_FOUND.slug, problems.METHOD_NOT_ALLOWED.slug}
 def model(reference: dict[str, str]) -> type[BaseModel]:
     """The message that a reference names."""
     name = reference["$ref"].removeprefix("#/components/schemas/")
-    known: dict[str, Any] = {**vars(answers), **vars(messages), "Genesis": Genesis, "Problem": Problem}
+    known: dict[str, Any] = {**vars(answers), **vars(messages), **vars(authenticity), "Genesis": Genesis, "Problem": Problem}
     found: type[BaseModel] = known[name]
     return found
 
@@ -43,10 +44,10 @@ def test_it_is_openapi_3_1_and_is_served(desk: Desk) -> None:
 
 
 def test_every_route_is_described() -> None:
-    found = [route for route in router.routes if isinstance(route, APIRoute)]
+    found = [route for route in (*router.routes, *authenticity_router.routes) if isinstance(route, APIRoute)]
     routes = {(route.path, method.lower()) for route in found for method in route.methods or ()}
     assert routes == {(path, method) for method, path, _ in OPERATIONS}
-    assert len(set(IDS)) == len(IDS) == 10
+    assert len(set(IDS)) == len(IDS) == 15
 
 
 def test_names_are_snake_case() -> None:
