@@ -28,6 +28,8 @@ from zkcore.randomness import Randomness
 from zkcore.secret.records import open_record, seal_record
 
 EXPORT_DECLARATION = "export-declaration"
+NO_KEY = "no-evaluation-key"
+"""The code of the refusal when a service cannot evaluate."""
 SEEN_FILE = "evaluation-keys.json"
 T = TypeVar("T")
 
@@ -76,7 +78,7 @@ def live_keys(home: Home, client: ServiceClient) -> list[EvaluationKeyMessage]:
     live = sorted((item for item in told if item.until is None), key=lambda item: -item.epoch)
     if not live:
         raise Refused(
-            "no-evaluation-key",
+            NO_KEY,
             "the service has no evaluation key, so it cannot say what is authentic; tell its operator",
             "该服务没有评估密钥，无法核验真实性；请告知运营方",
         )

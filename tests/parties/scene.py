@@ -39,6 +39,7 @@ from parties.regulator.bureau import Bureau
 from schemas.entries import Kind
 from schemas.sealed import ApprovalFile, DraftFile
 from service.app import create_app
+from service.authenticity.keys import create_keys
 from service.genesis import compose, store
 from service.settings import Settings
 from service.storage import open_storage
@@ -98,7 +99,10 @@ class Scene:
         self.customs = load_signer(self.home("customs"), suite, "attester")
         self.regulator = load_viewer(self.home("regulator"), suite, "regulator")
         self.exporter = load_viewer(self.home("exporter"), suite, "enterprise")
-        self.wire = Wire(create_app(Settings(database, TOKEN), suite, lambda: self.now))
+        keys = self.directory / "evaluation-keys.json"
+        if not keys.exists():
+            create_keys(keys, self.now)
+        self.wire = Wire(create_app(Settings(database, TOKEN, evaluation_keys=keys), suite, lambda: self.now))
         self.client = ServiceClient(self.wire, Backoff(()))
 
     def _make_keys(self) -> None:
