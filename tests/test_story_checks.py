@@ -2,8 +2,8 @@
 
 Must hold: every row has the outcome that it deserves; an unknown number and another's paper are one answer, word for word; what
 was asked and stored at the service contains no number, code, amount or date; the failed rows come back with their reasons in
-both languages, and pass once they are mended. A failure would be a row that passes and should not, a genuine paper that is called
-unknown, or a reason that says whose a paper is. That a bank learns how many of its own rows failed is no failure.
+both languages, and pass once they are mended. A failure would be a row that passes and should not, a genuine paper that is
+called unknown, or a reason that says whose a paper is. That a bank learns how many of its own rows failed is no failure.
 """
 
 from __future__ import annotations

@@ -123,9 +123,9 @@ def expand_message_xmd(message: bytes, dst: bytes, size: int) -> bytes:
         raise LengthError(f"a domain separation tag is 1 to 255 bytes, got {len(dst)}")
     tag = dst + bytes([len(dst)])
     seed = hashlib.sha256(bytes(_BLOCK_SIZE) + message + size.to_bytes(2, "big") + b"\0" + tag).digest()
-    output, block = b"", bytes(_DIGEST_SIZE)
+    output, block, first = b"", bytes(_DIGEST_SIZE), int.from_bytes(seed, "big")
     for index in range(1, blocks + 1):
-        mixed = bytes(left ^ right for left, right in zip(seed, block, strict=True))
+        mixed = (first ^ int.from_bytes(block, "big")).to_bytes(_DIGEST_SIZE, "big")
         block = hashlib.sha256(mixed + bytes([index]) + tag).digest()
         output += block
     return output[:size]
