@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from schemas.wire import Count, Currency, Digest, Epoch, Handled, Identifier, Memo, Message, Name, Point, Seconds, Words
+from schemas.callers import SealedCaller
+from schemas.wire import (
+    Base64Url,
+    Count,
+    Currency,
+    Digest,
+    Epoch,
+    Handled,
+    Identifier,
+    Memo,
+    Message,
+    Name,
+    Point,
+    Seconds,
+    Words,
+)
 
 
 class Receipt(Message):
@@ -22,11 +37,15 @@ class RegistrationAnswer(Message):
 
 
 class DrawReceipt(Message):
-    """A draw was committed. `head` is the draw's own head, against which its later steps are proven."""
+    """A draw was committed. `head` is the draw's own head, against which its later steps are proven.
+
+    `caller` is what the service added to the entry: who called, sealed to the regulator.
+    """
 
     draw: Identifier
     head: Digest
     receipt: Receipt
+    caller: SealedCaller
 
 
 class FinancingAnswer(Message):
@@ -54,10 +73,18 @@ class OwnerNotice(Message):
     memo: Memo
 
 
+class Block(Message):
+    """Somebody asked for more than was proven too often and may not draw on the document from `time` until `until`."""
+
+    time: Seconds
+    until: Seconds
+
+
 class DocumentView(Message):
     """A document's private state, for whoever proved to be its owner or the regulator.
 
-    `entries` are the log entries of this document in order, with which the reader opens every draw and reduction.
+    `entries` are the log entries of this document in order, with which the reader opens every draw and reduction; `blocks`
+    tells when institutions were kept off it, and nothing of which.
     """
 
     document: Identifier
@@ -70,6 +97,7 @@ class DocumentView(Message):
     head: Digest
     draws: Count
     entries: list[dict[str, Any]]
+    blocks: list[Block]
 
 
 class ExportedEntry(Message):
@@ -83,6 +111,41 @@ class EntriesPage(Message):
     """Entries from an index on. `next` is where to go on, or null at the end."""
 
     entries: list[ExportedEntry]
+    next: Count | None
+    size: Count
+
+
+class RequestKeyAnswer(Message):
+    """A further request key is good from `active_from` on; the one that signed for it ends at `old_key_until`."""
+
+    key: Annotated[bytes, Base64Url(32)]
+    active_from: Seconds
+    old_key_until: Seconds
+
+
+class AlertAnswer(Message):
+    """The alert is kept for the regulator."""
+
+    time: Seconds
+
+
+class SealedAlert(Message):
+    """One alert. `memo` opens with the regulator's seal key, as does `caller`: whose request it came with or is about.
+
+    `source`: whether a party sent it or the service made it.
+    """
+
+    index: Count
+    time: Seconds
+    source: Literal["party", "service"]
+    caller: SealedCaller
+    memo: Memo
+
+
+class AlertsPage(Message):
+    """Alerts from an index on. `next` is where to go on, or null at the end."""
+
+    alerts: list[SealedAlert]
     next: Count | None
     size: Count
 

@@ -1,7 +1,8 @@
 """The log's entries: canonical JSON, at most 65,535 bytes. The first is the genesis, which fixes what the log is about.
 
 Entries contain no head and no amount: a bank that sees two of its own entries on one document cannot tell whether another
-bank drew in between.
+bank drew in between. What a bank commits carries who called (`caller`), sealed by the service to the regulator: it is no part
+of what was proven, and no rule depends on it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from schemas.callers import SealedCaller
 from schemas.canonical import canonical, parse_strict
 from schemas.messages import CloseMessage, DrawMessage, Reason, ReduceMessage, RegisterMessage
 from schemas.wire import Digest, Epoch, Holder, Message, Name, Origin, Point, Proof, SealKey, Seconds
@@ -98,6 +100,7 @@ class Drawn(Message):
     type: Literal["draw"] = "draw"
     time: Seconds
     body: DrawMessage
+    caller: SealedCaller
 
 
 class Reduced(Message):
@@ -106,6 +109,7 @@ class Reduced(Message):
     type: Literal["reduce"] = "reduce"
     time: Seconds
     body: ReduceMessage
+    caller: SealedCaller
 
 
 class Closed(Message):
@@ -114,6 +118,7 @@ class Closed(Message):
     type: Literal["close"] = "close"
     time: Seconds
     body: CloseMessage
+    caller: SealedCaller
 
 
 Entry = Annotated[Genesis | Registered | Drawn | Reduced | Closed, Field(discriminator="type")]

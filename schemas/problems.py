@@ -122,6 +122,46 @@ UNAUTHORISED = _p(
     "Send Authorization: Bearer with the token that the operator gave you.",
     "请在 Authorization: Bearer 中提供运营方发放的令牌。",
 )
+SIGNATURE_INVALID = _p(
+    "signature-invalid",
+    401,
+    "The request is not signed as it must be",
+    "请求签名无效",
+    "Mend what the named field says, check your clock, and sign again; nothing was written.",
+    "请按所列字段的说明修正，核对系统时间后重新签名；本次未写入任何内容。",
+)
+NOT_PERMITTED = _p(
+    "not-permitted",
+    403,
+    "Your institution may not do this",
+    "贵机构无此权限",
+    "Ask the operator which keys and which role your institution is registered with.",
+    "请向运营方核对贵机构登记的密钥与角色。",
+)
+RATE_LIMITED = _p(
+    "rate-limited",
+    429,
+    "Too many requests of your institution or one above it",
+    "本机构或上级机构的请求过于频繁",
+    "Send the request again, signed anew, after the time in Retry-After.",
+    "请在 Retry-After 所示时间后重新签名并提交。",
+)
+LIMIT_REACHED = _p(
+    "limit-reached",
+    429,
+    "Your institution or one above it has reached its limit for today",
+    "本机构或上级机构已达当日限额",
+    "Go on after the time in Retry-After, or ask the operator for a higher limit; nothing was written.",
+    "请在 Retry-After 所示时间后继续，或向运营方申请提高限额；本次未写入任何内容。",
+)
+BLOCKED_ON_DOCUMENT = _p(
+    "blocked-on-document",
+    403,
+    "Your institution may not draw on this document for now",
+    "贵机构暂时不能在该单证上登记",
+    "Headroom was not proven too often within a day. Wait a day, or ask the operator; its owner and the regulator were told.",
+    "一日内余额未获证明的次数过多。请一日后再试，或联系运营方；单证所有人和监管方已获知。",
+)
 NOT_FOUND = _p(
     "not-found",
     404,
@@ -275,6 +315,11 @@ ALL: tuple[ProblemType, ...] = (
     KEY_REUSED,
     IN_FLIGHT,
     UNAUTHORISED,
+    SIGNATURE_INVALID,
+    NOT_PERMITTED,
+    RATE_LIMITED,
+    LIMIT_REACHED,
+    BLOCKED_ON_DOCUMENT,
     NOT_FOUND,
     METHOD_NOT_ALLOWED,
     DOCUMENT_UNKNOWN,

@@ -10,9 +10,10 @@ from anyio import to_thread
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from service.authenticity.answering import Authenticity, DailyBudget
+from service.authenticity.answering import Authenticity
 from service.authenticity.keys import KeyRing
 from service.authenticity.routes import router as authenticity_router
+from service.institutions.routes import router as institutions
 from service.limits import BodyLimit, RequestLimit
 from service.logs import RequestLog
 from service.openapi import describe
@@ -34,21 +35,21 @@ def create_app(settings: Settings, suite: Suite, clock: Clock) -> FastAPI:
     """The service over its database. Raises SettingsError without a log in it, ZkError for a log of another suite."""
     storage = open_storage(settings.database, suite.group, settings.workers)
     try:
-        verifier = open_verifier(suite, storage, clock)
+        verifier = open_verifier(suite, storage, clock, settings.service_key, settings.rules)
         ring = KeyRing(settings.evaluation_keys)
     except Exception:
         storage.close()
         raise
     app = _assemble(settings)
     app.state.verifier = verifier
-    app.state.authenticity = Authenticity(storage, ring, DailyBudget(storage, settings.evaluation_budget), clock)
+    app.state.authenticity = Authenticity(storage, ring, verifier.institutions, clock)
     app.state.settings = settings
     return app
 
 
 def openapi_document() -> dict[str, Any]:
     """The OpenAPI description, without a database behind it."""
-    return describe(_assemble(Settings(database="", export_token="")))
+    return describe(_assemble(Settings(database="", export_token="", service_key=b"")))
 
 
 def _assemble(settings: Settings) -> FastAPI:
@@ -60,6 +61,7 @@ def _assemble(settings: Settings) -> FastAPI:
             {"name": "documents", "description": "Attested papers with a committed limit"},
             {"name": "financings", "description": "Draws on documents, and what becomes of them"},
             {"name": "authenticity", "description": "Whether a paper is authentic, without the service learning which"},
+            {"name": "institutions", "description": "Keys of who calls, and alerts to the regulator"},
             {"name": "log", "description": "What the log is about, and its entries for auditors"},
         ],
         docs_url=None,
@@ -75,6 +77,7 @@ def _assemble(settings: Settings) -> FastAPI:
     install_problems(app)
     app.include_router(router)
     app.include_router(authenticity_router)
+    app.include_router(institutions)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
 

@@ -18,6 +18,7 @@ from schemas import problems
 from schemas.canonical import parse_strict
 from schemas.wire import Identifier
 from service.idempotency import RequestKey
+from service.institutions.caller import Signed
 from service.problems import Refusal, malformed, of_validation
 
 M = TypeVar("M", bound=BaseModel)
@@ -59,12 +60,12 @@ _IDEMPOTENCY_KEY = Header(
 )
 
 
-async def _request_key(request: Request, body: JsonBody, key: Annotated[str, _IDEMPOTENCY_KEY]) -> RequestKey:
-    return RequestKey.of(key, request.method, request.scope["path"], body)
+async def _request_key(request: Request, caller: Signed, body: JsonBody, key: Annotated[str, _IDEMPOTENCY_KEY]) -> RequestKey:
+    return RequestKey.of(caller.institution, key, request.method, request.scope["path"], body)
 
 
 Key = Annotated[RequestKey, Depends(_request_key)]
-"""Which write this is, from its Idempotency-Key, method, path and body."""
+"""Which write this is, from its caller's institution, its Idempotency-Key, method, path and body."""
 
 _EXAMPLE_ID = "q8S0rkYHJBHWx3o6fVjEwVJzB4T0X1mUu9bJpYzq1dI"
 DocumentId = Annotated[Identifier, Path(alias="id", description="32 bytes as base64url, random", examples=[_EXAMPLE_ID])]

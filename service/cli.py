@@ -22,17 +22,23 @@ from service.app import create_app
 from service.authenticity.keys import add_key, create_keys, end_key
 from service.authenticity.storage import drop_records
 from service.genesis import GenesisError, compose, read_identity, store
+from service.institutions.cli import admit_identity
+from service.institutions.cli import app as institutions
+from service.institutions.pseudonyms import PseudonymError, Pseudonyms
+from service.institutions.registry import Registry, RegistryError
 from service.logs import configure_logs
 from service.metrics import serve_metrics
 from service.settings import (
     DATABASE_NAME,
     DATABASE_VARIABLE,
     EVALUATION_KEYS_NAME,
+    KEY_NAME,
     TOKEN_NAME,
     Settings,
     SettingsError,
     database_url,
     load_settings,
+    make_service_key,
 )
 from service.storage import open_storage
 from service.verifier import Verifier
@@ -47,6 +53,8 @@ _GRACE_SECONDS = 30
 _LARGEST_PORT = 65_535
 
 app = typer.Typer(no_args_is_help=True, help="The verifier service: it checks every proof and sees no amount.")
+
+app.add_typer(institutions, name="institutions")
 
 Directory = Annotated[Path, typer.Option(help="Where the service keeps its database and its export token.", file_okay=False)]
 
@@ -65,13 +73,16 @@ def init(
     os.umask(_PRIVATE_UMASK)
     try:
         path, genesis = begin(directory, origin, attester, regulator, kinds)
-    except (GenesisError, SettingsError, ZkError, ValueError, OSError) as error:
+    except (GenesisError, SettingsError, RegistryError, ZkError, ValueError, OSError) as error:
         _fail(str(error))
     except SQLAlchemyError as error:
         _fail_database(error)
     typer.echo(f"The log {origin} is begun in {directory}.")
     typer.echo(f"Its genesis digest, which every party should compare: {genesis.hex()}")
     typer.echo(f"Auditors and the regulator need the token in {path}; nobody else does.")
+    typer.echo(f"Keep a copy of {directory / KEY_NAME}: the database names institutions under it.")
+    typer.echo("Attesters and the regulator are admitted; admit each bank:")
+    typer.echo(f"  tradeveil serve institutions add bank/identity.json --directory {directory}")
     typer.echo(f"Next: tradeveil serve run --directory {directory}")
 
 
@@ -84,15 +95,18 @@ def begin(
 
     Raises GenesisError, SettingsError, ValueError (kinds), OSError.
     """
-    if any((directory / name).exists() for name in (DATABASE_NAME, TOKEN_NAME, EVALUATION_KEYS_NAME)):
+    if any((directory / name).exists() for name in (DATABASE_NAME, TOKEN_NAME, KEY_NAME, EVALUATION_KEYS_NAME)):
         raise SettingsError(f"{directory} is a service's directory already; choose another, or remove it if it was never used")
     suite = engine.load()
-    identities = [read_identity(path) for path in attesters]
-    genesis = compose(suite, origin, read_identity(regulator), identities, load_kinds(kinds), int(time.time()))
+    identities, bureau = [read_identity(path) for path in attesters], read_identity(regulator)
+    genesis = compose(suite, origin, bureau, identities, load_kinds(kinds), int(time.time()))
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     storage = open_storage(database_url(directory), suite.group, workers=1)
     try:
         store(storage, genesis)
+        registry = Registry(storage, Pseudonyms(make_service_key(directory / KEY_NAME)))
+        for identity in (bureau, *identities):
+            admit_identity(registry, identity, genesis.time)
     finally:
         storage.close()
     token = directory / TOKEN_NAME
@@ -151,6 +165,7 @@ def migrate(directory: Directory) -> None:
     """
     os.umask(_PRIVATE_UMASK)
     try:
+        make_service_key(directory / KEY_NAME)  # a directory from before there was one
         before, after = _migrate(load_settings(directory))
     except (SettingsError, ZkError, OSError) as error:
         _fail(str(error))
@@ -190,7 +205,7 @@ def run(
         if metrics_port is not None:
             _serve_metrics(metrics_port)
         serve(settings, listening)
-    except (SettingsError, ZkError, OSError) as error:
+    except (SettingsError, PseudonymError, ZkError, OSError) as error:
         _fail(str(error))
     except SQLAlchemyError as error:
         _fail_database(error)

@@ -64,7 +64,13 @@ VIEW: dict[str, Any] = {
 }
 
 RECEIPT: dict[str, Any] = {"index": 42, "time": 1_750_000_000, "leaf": _octets(32, 22)}
-DRAW_RECEIPT: dict[str, Any] = {"draw": _octets(32, 4), "head": _octets(32, 23), "receipt": RECEIPT}
+DRAW_RECEIPT: dict[str, Any] = {"draw": _octets(32, 4), "head": _octets(32, 23), "receipt": RECEIPT, "caller": _octets(432, 33)}
+KEY_CHANGE: dict[str, Any] = {"key": _octets(32, 34), "signature": _octets(64, 35)}
+KEY_CHANGED: dict[str, Any] = {"key": _octets(32, 34), "active_from": 1_750_000_000, "old_key_until": 1_750_086_400}
+ALERT: dict[str, Any] = {"memo": _octets(1584, 36)}
+ALERTED: dict[str, Any] = {"time": 1_750_000_000}
+_SEALED_ALERT = {"index": 0, "time": 1_750_000_000, "source": "party", "caller": _octets(432, 37), "memo": _octets(1584, 36)}
+ALERTS: dict[str, Any] = {"alerts": [_SEALED_ALERT], "next": 1, "size": 2}
 REGISTERED: dict[str, Any] = {"receipts": [RECEIPT]}
 FINANCED: dict[str, Any] = {"draws": [DRAW_RECEIPT]}
 STATUS: dict[str, Any] = {"document": _octets(32, 3), "kind": "export-declaration", "currency": "USD", "financeable": True}
@@ -93,6 +99,7 @@ PRIVATE_STATE: dict[str, Any] = {
     "head": _octets(32, 25),
     "draws": 0,
     "entries": [_ENTRY],
+    "blocks": [{"time": 1_750_000_000, "until": 1_750_086_400}],
 }
 PAGE: dict[str, Any] = {"entries": [{"index": 1, "entry": _ENTRY}], "next": 2, "size": 43}
 HEALTH: dict[str, Any] = {"status": "ok", "engine": "openssl", "entries": 2}

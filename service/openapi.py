@@ -16,6 +16,7 @@ from pydantic.json_schema import models_json_schema
 
 from schemas import problems
 from schemas.authenticity import EvaluationRequest, LookupRequest, PublicationRequest, StatusesRequest
+from schemas.callers import AlertMessage, RequestKeyChange
 from schemas.messages import CloseMessage, FinancingRequest, ReduceMessage, RegistrationRequest, ViewMessage
 from schemas.problems import CONTENT_TYPE, Problem, ProblemType
 
@@ -30,6 +31,8 @@ _DESCRIBED_HERE: tuple[type[BaseModel], ...] = (
     PublicationRequest,
     LookupRequest,
     StatusesRequest,
+    RequestKeyChange,
+    AlertMessage,
     Problem,
 )
 
@@ -37,7 +40,9 @@ ALWAYS = (problems.INTERNAL, problems.UNAVAILABLE)
 """What any call may be answered."""
 OF_BODIES = (problems.MALFORMED, problems.TOO_LARGE, problems.UNSUPPORTED_MEDIA)
 """What any call with a body may be answered."""
-OF_WRITES = (*OF_BODIES, problems.KEY_MISSING, problems.KEY_REUSED, problems.IN_FLIGHT)
+OF_SIGNED = (problems.SIGNATURE_INVALID, problems.NOT_PERMITTED, problems.RATE_LIMITED)
+"""What any signed request may be answered."""
+OF_WRITES = (*OF_BODIES, *OF_SIGNED, problems.KEY_MISSING, problems.KEY_REUSED, problems.IN_FLIGHT)
 """What any write may be answered."""
 
 

@@ -15,6 +15,7 @@ from schemas import problems
 from schemas.answers import DrawReceipt, FinancingAnswer, Receipt, RegistrationAnswer
 from schemas.entries import Closed, Drawn, Reduced, Registered, encode_entry
 from schemas.messages import CloseMessage, DrawMessage, ReduceMessage, RegisterMessage
+from service.institutions.registry import Caller
 from service.problems import Failure, Refusal, decoding, lines_refusal, refuse_lines, require_claims
 from service.storage import Changes, Plan
 from service.verifier import Verifier
@@ -60,11 +61,12 @@ def _registered(documents: Sequence[Register], time: int) -> Changes:
 # --- financing ------------------------------------------------------------------------------------------------------------
 
 
-def plan_financing(verifier: Verifier, draws: Sequence[Draw], now: int) -> Plan:
+def plan_financing(verifier: Verifier, caller: Caller, draws: Sequence[Draw], now: int) -> Plan:
     """Every draw is made by its bank, agreed to by the owner, and covered by its document's headroom at this moment.
 
     Refusals come in this order: what the bank's part fails, what is known of ids and consents, and headroom last.
     """
+    _refuse_blocked(verifier, caller, draws, now)
     documents = _documents(verifier, [draw.draft.document for draw in draws])
     _refuse_expired(draws, now)
     claims: list[Claim] = []
@@ -86,7 +88,8 @@ def plan_financing(verifier: Verifier, draws: Sequence[Draw], now: int) -> Plan:
             _refuse_used(verifier, draws)
         raise
     _refuse_used(verifier, draws)
-    return partial(_drawn, documents, draws)
+    # Sealed afresh for every line: two entries with one box would show that they are of one financing.
+    return partial(_drawn, documents, draws, [verifier.institutions.sealed(caller) for _ in draws])
 
 
 def _unfit(line: int, document: DocumentState, error: ZkError) -> str:
@@ -111,6 +114,14 @@ def _refuse_expired(draws: Sequence[Draw], time: int) -> None:
     refuse_lines(problems.EXPIRED, [(line, late) for line, draw in enumerate(draws) if draw.draft.expires < time])
 
 
+def _refuse_blocked(verifier: Verifier, caller: Caller, draws: Sequence[Draw], now: int) -> None:
+    """Before any proof is looked at: whoever is blocked learns nothing more, not even of a draw that would fit."""
+    documents = [draw.draft.document for draw in draws]
+    blocked = verifier.institutions.blocked(caller, documents, now)
+    error = StateError("your institution is blocked on this document")
+    refuse_lines(problems.BLOCKED_ON_DOCUMENT, [(line, error) for line, id_ in enumerate(documents) if id_ in blocked])
+
+
 def _consents(draws: Sequence[Draw]) -> list[tuple[bytes, bytes] | None]:
     """The (document, application) of each line's consent: an application is drawn once on a document."""
     drafts = [draw.draft for draw in draws]
@@ -126,16 +137,19 @@ def _refuse_used(verifier: Verifier, draws: Sequence[Draw]) -> None:
     _refuse_taken(ids, verifier.storage.draws_among(ids))
 
 
-def _drawn(documents: Sequence[DocumentState], draws: Sequence[Draw], time: int) -> Changes:
+def _drawn(documents: Sequence[DocumentState], draws: Sequence[Draw], callers: Sequence[bytes], time: int) -> Changes:
     _refuse_expired(draws, time)
-    entries = [encode_entry(Drawn(time=time, body=DrawMessage.of(draw))) for draw in draws]
+    entries = [
+        encode_entry(Drawn(time=time, body=DrawMessage.of(draw), caller=caller))
+        for draw, caller in zip(draws, callers, strict=True)
+    ]
     leaves = [leaf_hash(entry) for entry in entries]
     after = [ledger.drawn(*line) for line in zip(documents, draws, leaves, strict=True)]
     states = [draw for _, draw in after]
     return Changes(
         entries=[(document.document, entry) for document, entry in zip(documents, entries, strict=True)],
         answer=lambda first: FinancingAnswer(
-            draws=[_receipt(state, first + line, time, leaves[line]) for line, state in enumerate(states)]
+            draws=[_receipt(state, first + line, time, leaves[line], callers[line]) for line, state in enumerate(states)]
         ),
         drawn=states,
         documents=[(before.head, document) for before, (document, _) in zip(documents, after, strict=True)],
@@ -146,13 +160,13 @@ def _drawn(documents: Sequence[DocumentState], draws: Sequence[Draw], time: int)
 # --- reduce and close -----------------------------------------------------------------------------------------------------
 
 
-def plan_reduction(verifier: Verifier, operation: Reduce) -> Plan:
+def plan_reduction(verifier: Verifier, caller: Caller, operation: Reduce) -> Plan:
     """The bank of the draw reduces it by at least one minor unit and at most what is outstanding."""
     document, draw = _open_draw(verifier, operation.draw)
     with _unblinded_refused():
         claims = ledger.check_reduce(verifier.suite, verifier.parameters, ledger.facts(document), draw, operation, "0:reduce")
     require_claims(verifier.suite, claims)
-    return partial(_reduced, verifier.parameters, document, draw, operation)
+    return partial(_reduced, verifier.parameters, document, draw, operation, verifier.institutions.sealed(caller))
 
 
 def _open_draw(verifier: Verifier, draw: bytes) -> tuple[DocumentState, DrawState]:
@@ -174,35 +188,37 @@ def _unblinded_refused() -> Iterator[None]:
         raise lines_refusal(problems.PROOF_INVALID, [(0, error)]) from error
 
 
-def _reduced(parameters: Parameters, document: DocumentState, draw: DrawState, operation: Reduce, time: int) -> Changes:
-    entry = encode_entry(Reduced(time=time, body=ReduceMessage.of(operation)))
+def _reduced(
+    parameters: Parameters, document: DocumentState, draw: DrawState, operation: Reduce, caller: bytes, time: int
+) -> Changes:
+    entry = encode_entry(Reduced(time=time, body=ReduceMessage.of(operation), caller=caller))
     leaf = leaf_hash(entry)
     with _unblinded_refused():
         document_after, draw_after = ledger.reduced(parameters, document, draw, operation, leaf)
     return Changes(
         entries=[(document.document, entry)],
-        answer=lambda index: _receipt(draw_after, index, time, leaf),
+        answer=lambda index: _receipt(draw_after, index, time, leaf, caller),
         documents=[(document.head, document_after)] if document_after != document else [],
         draws=[(draw.head, draw_after)],
     )
 
 
-def plan_closure(verifier: Verifier, operation: Close) -> Plan:
+def plan_closure(verifier: Verifier, caller: Caller, operation: Close) -> Plan:
     """The bank of the draw shows that nothing is outstanding on it."""
     document, draw = _open_draw(verifier, operation.draw)
     facts = ledger.facts(document)
     claims = ledger.check_close(verifier.suite, verifier.parameters, facts, draw, operation, "0:close")
     require_claims(verifier.suite, claims)
-    return partial(_closed, draw, operation)
+    return partial(_closed, draw, operation, verifier.institutions.sealed(caller))
 
 
-def _closed(draw: DrawState, operation: Close, time: int) -> Changes:
-    entry = encode_entry(Closed(time=time, body=CloseMessage.of(operation)))
+def _closed(draw: DrawState, operation: Close, caller: bytes, time: int) -> Changes:
+    entry = encode_entry(Closed(time=time, body=CloseMessage.of(operation), caller=caller))
     leaf = leaf_hash(entry)
     after = ledger.closed(draw, leaf)
     return Changes(
         entries=[(draw.document, entry)],
-        answer=lambda index: _receipt(after, index, time, leaf),
+        answer=lambda index: _receipt(after, index, time, leaf, caller),
         draws=[(draw.head, after)],
     )
 
@@ -210,8 +226,8 @@ def _closed(draw: DrawState, operation: Close, time: int) -> Changes:
 # --- shared ---------------------------------------------------------------------------------------------------------------
 
 
-def _receipt(draw: DrawState, index: int, time: int, leaf: bytes) -> DrawReceipt:
-    return DrawReceipt(draw=draw.draw, head=draw.head, receipt=Receipt(index=index, time=time, leaf=leaf))
+def _receipt(draw: DrawState, index: int, time: int, leaf: bytes, caller: bytes) -> DrawReceipt:
+    return DrawReceipt(draw=draw.draw, head=draw.head, receipt=Receipt(index=index, time=time, leaf=leaf), caller=caller)
 
 
 def _refuse_taken(ids: Sequence[bytes], known: Container[bytes]) -> None:

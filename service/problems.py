@@ -128,6 +128,11 @@ def _claims_refusal(failures: Sequence[Failure]) -> Refusal:
     return Refusal(problems.INTERNAL)  # a batch of nothing: our own mistake, and no reason to accept
 
 
+def not_permitted(detail: str) -> Refusal:
+    """The caller may not do this; `detail` says what is lacking."""
+    return Refusal(problems.NOT_PERMITTED, fields=[FieldProblem(path="/header/signature-input", detail=detail)])
+
+
 @contextmanager
 def decoding(pointer: str) -> Iterator[None]:
     """What zkcore cannot read of the message at this JSON pointer makes the request malformed."""

@@ -11,6 +11,7 @@ from schemas.answers import DocumentStatus, DocumentView, EntriesPage, ExportedE
 from schemas.authenticity import StatusesAnswer
 from schemas.entries import Registered, decode_entry
 from schemas.messages import ViewMessage
+from service.institutions.probing import blocks_on
 from service.problems import Refusal
 from service.storage import NonceSeen
 from service.verifier import Verifier
@@ -82,6 +83,7 @@ def view(verifier: Verifier, message: ViewMessage) -> DocumentView:
         head=state.head,
         draws=state.draws,
         entries=[_entry(data) for data in entries],
+        blocks=blocks_on(verifier.storage, message.document),
     )
 
 

@@ -24,6 +24,7 @@ from schemas.messages import CloseMessage, FinancingRequest, ReduceMessage, Regi
 from service import committing, examples, reading
 from service.bodies import Digits, DocumentId, DrawId, JsonBody, Key, check_export_token, check_same, read_message
 from service.idempotency import Answer
+from service.institutions.caller import Attester, Bank
 from service.openapi import OF_BODIES, OF_WRITES, json_body, problem_answers, success
 from service.verifier import Verifier
 
@@ -80,7 +81,7 @@ def get_parameters(service: Service) -> Response:
     },
     openapi_extra=json_body(RegistrationRequest, "1 to 100 documents of one attester", examples.REGISTRATION),
 )
-def register_documents(service: Service, key: Key, body: JsonBody) -> Response:
+def register_documents(service: Service, caller: Attester, key: Key, body: JsonBody) -> Response:
     """The attester registers documents with committed limits: all or none."""
     return _created(committing.register(service, key, read_message(RegistrationRequest, body)))
 
@@ -155,15 +156,17 @@ def view_document(service: Service, document: DocumentId, body: JsonBody) -> Res
             problems.CONSENT_USED,
             problems.ALREADY_EXISTS,
             problems.HEADROOM_NOT_PROVEN,
+            problems.BLOCKED_ON_DOCUMENT,
+            problems.LIMIT_REACHED,
         ),
     },
     openapi_extra=json_body(
         FinancingRequest, "1 to 100 draws on as many documents; `consent` is null where the owner proves", examples.FINANCING
     ),
 )
-def commit_financing(service: Service, key: Key, body: JsonBody) -> Response:
+def commit_financing(service: Service, caller: Bank, key: Key, body: JsonBody) -> Response:
     """Every draw with the bank's draft and the headroom proof that answers it: all or none are committed."""
-    return _created(committing.verify_and_commit(service, key, read_message(FinancingRequest, body)))
+    return _created(committing.verify_and_commit(service, caller, key, read_message(FinancingRequest, body)))
 
 
 _OF_DRAWS = problem_answers(*OF_WRITES, problems.DRAW_UNKNOWN, problems.DRAW_CLOSED, problems.PROOF_INVALID)
@@ -179,11 +182,11 @@ _OF_DRAWS = problem_answers(*OF_WRITES, problems.DRAW_UNKNOWN, problems.DRAW_CLO
     responses={_CREATED: success("The draw was reduced", examples.DRAW_RECEIPT, replays=True), **_OF_DRAWS},
     openapi_extra=json_body(ReduceMessage, "A release, repayment or write-off, proven for the draw's head", examples.REDUCTION),
 )
-def reduce_draw(service: Service, draw: DrawId, key: Key, body: JsonBody) -> Response:
+def reduce_draw(service: Service, caller: Bank, draw: DrawId, key: Key, body: JsonBody) -> Response:
     """Less is outstanding; whether headroom comes back depends on the reason and the document's kind."""
     message = read_message(ReduceMessage, body)
     check_same(draw, message.draw, "/draw")
-    return _created(committing.reduce(service, key, message))
+    return _created(committing.reduce(service, caller, key, message))
 
 
 @router.post(
@@ -196,11 +199,11 @@ def reduce_draw(service: Service, draw: DrawId, key: Key, body: JsonBody) -> Res
     responses={_CREATED: success("The draw was closed", examples.DRAW_RECEIPT, replays=True), **_OF_DRAWS},
     openapi_extra=json_body(CloseMessage, "A proof that nothing is outstanding, for the draw's head", examples.CLOSURE),
 )
-def close_draw(service: Service, draw: DrawId, key: Key, body: JsonBody) -> Response:
+def close_draw(service: Service, caller: Bank, draw: DrawId, key: Key, body: JsonBody) -> Response:
     """The end of a draw on which nothing is outstanding."""
     message = read_message(CloseMessage, body)
     check_same(draw, message.draw, "/draw")
-    return _created(committing.close(service, key, message))
+    return _created(committing.close(service, caller, key, message))
 
 
 @router.get(

@@ -74,6 +74,7 @@ class Changes:
     documents, draws: (the head it was proven for, the state afterwards)
     consents: (document, application) that are now used
     answer: the answer's body, given the index of the first entry
+    within: what else is written in the same transaction; each may raise Refusal, and nothing is written then
     """
 
     entries: Sequence[tuple[bytes, bytes]]
@@ -83,6 +84,7 @@ class Changes:
     documents: Sequence[tuple[bytes, DocumentState]] = ()
     draws: Sequence[tuple[bytes, DrawState]] = ()
     consents: Sequence[tuple[bytes, bytes]] = ()
+    within: Sequence[Callable[[Connection], None]] = ()
 
 
 Plan = Callable[[int], Changes]
@@ -207,6 +209,25 @@ class Storage:
         except IntegrityError as error:
             raise NonceSeen from error
 
+    def write_once(self, key: RequestKey, name: str, work: Callable[[Connection], bytes]) -> Answer:
+        """Do what one request asks for that is not the log's, and keep the answer (a body), or replay it.
+
+        Whatever `work` raises undoes all. Of two that come at once, one does it and the other replays.
+        """
+        answer = self.answer(key)
+        if answer is not None:
+            return answer
+        try:
+            with self.writing(name) as connection:
+                body = work(connection)
+                connection.execute(insert(ANSWERS).values(id=key.digest, fingerprint=key.fingerprint, body=body))
+        except IntegrityError:
+            answer = self.answer(key)
+            if answer is None:
+                raise
+            return answer
+        return Answer(body)
+
     def commit(self, key: RequestKey, now: int, plan: Plan) -> Answer:
         """Write all that the plan says with the answer to the request, durably, or nothing.
 
@@ -237,6 +258,8 @@ def _apply(connection: Connection, changes: Changes, first: int) -> None:
     _add(connection, DOCUMENTS, [row_of_document(document, i) for i, document in enumerate(changes.registered, first)])
     _add(connection, DRAWS, [row_of_draw(draw) for draw in changes.drawn])
     _add(connection, CONSENTS, [{"document": document, "application": used} for document, used in changes.consents])
+    for write in changes.within:
+        write(connection)
 
 
 def _move(connection: Connection, table: Table, identifier: bytes, head: bytes, values: dict[str, Any]) -> None:

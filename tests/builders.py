@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from parties.common.request_keys import RequestSecret, sign_identity
+from schemas.callers import CALLER_SIZE
 from schemas.entries import AttesterKey, Genesis, Kind, RegulatorKey
-from schemas.identities import Identity, Role
+from schemas.identities import REQUESTING_ROLES, Identity, RequestKey, Role
 from schemas.messages import DrawMessage, FinancingRequest, RegisterMessage, RegistrationRequest
 from zkcore import PROTOCOL_VERSION, ledger
 from zkcore.commitments import HandledCommitment
@@ -44,6 +46,8 @@ CURRENCY = "USD"
 NOW = 1_750_000_000
 """When the tests take place, unix seconds."""
 DRAFT_LIFE = 7 * 86_400
+ANYBODY = bytes(CALLER_SIZE)
+"""In place of a sealed caller where nobody opens one."""
 ANY_LEAF = bytes([0x1E]) * 32
 """The leaf of an operation in tests that commit nowhere."""
 
@@ -121,8 +125,11 @@ def make_world(suite: Suite, seed: bytes = b"a small world") -> World:
 def make_identity(
     world: World, role: Role, holder: str, key: ViewSecret | SigningSecret, seal: SealSecret, origin: str = ORIGIN
 ) -> Identity:
-    """The identity file of a party, with its proof of possession."""
-    return Identity(
+    """The identity file of a party, with its proofs of possession."""
+    request = RequestSecret(seal.encode())
+    bound = key.prove_possession(world.suite, origin, holder, seal.public, world.randomness, request.public)
+    named = RequestKey(key=request.public, proof=bound, signature=bytes(64))
+    identity = Identity(
         role=role,
         holder=holder,
         name=holder.capitalize(),
@@ -130,7 +137,9 @@ def make_identity(
         key=key.public(world.suite).encode(),
         seal_key=seal.public,
         proof=key.prove_possession(world.suite, origin, holder, seal.public, world.randomness),
+        request_key=named if role in REQUESTING_ROLES else None,
     )
+    return sign_identity(identity, request) if role in REQUESTING_ROLES else identity
 
 
 # --- documents ------------------------------------------------------------------------------------------------------------

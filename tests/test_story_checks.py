@@ -47,7 +47,7 @@ def customs(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     home = scene.home("xiamen")
     other = create_wallet(home, scene.suite, origin=ORIGIN, holder=OTHER_HOLDER, name="Xiamen", words=words, randomness=rng)
     enrol(scene.home("customs"), scene.suite, scene.customs, [other.identity])
-    office = Office(scene.suite, scene.home("customs"), scene.customs, scene.client, rng)
+    office = Office(scene.suite, scene.home("customs"), scene.customs, scene.customs_client, rng)
     content = declarations_csv([(number, f"USD {TOTAL}") for number in [*GOOD, *OTHERS, *UNCLEARED]])
     rows = list(csv.DictReader(io.StringIO(content.decode())))
     for row in rows:
@@ -162,8 +162,8 @@ def test_the_failed_rows_can_be_mended_and_pass(scene: Scene, tmp_path: Path) ->
 
 
 def _check(scene: Scene, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, str]:
-    scene.bank("A")
-    monkeypatch.setattr(runtime, "connect", lambda url: scene.client)
+    client = scene.bank("A").client
+    monkeypatch.setattr(runtime, "connect", lambda url, who: client)
     home = str(scene.home("bank-a").directory)
     result = CliRunner().invoke(bank_cli.app, ["check", "--home", home, "--service", "http://127.0.0.1:1", *arguments])
     return result.exit_code, result.stdout

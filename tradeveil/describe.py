@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from schemas import answers, authenticity, entries, identities, messages, problems, sealed
+from schemas import answers, authenticity, callers, entries, identities, messages, problems, sealed
 from service.app import openapi_document
 
 ROOT = Path(__file__).resolve().parent.parent / "schemas"
@@ -41,6 +41,11 @@ _MESSAGES: dict[str, Any] = {
     "statuses-request": authenticity.StatusesRequest,
     "statuses-answer": authenticity.StatusesAnswer,
     "entries-page": answers.EntriesPage,
+    "request-key-change": callers.RequestKeyChange,
+    "request-key-answer": answers.RequestKeyAnswer,
+    "alert": callers.AlertMessage,
+    "alert-answer": answers.AlertAnswer,
+    "alerts-page": answers.AlertsPage,
     "entry": entries.Entry,
     "problem": problems.Problem,
     "identity": identities.Identity,

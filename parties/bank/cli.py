@@ -215,7 +215,7 @@ def open_desk(home: Path, service: str) -> Desk:
     """The bank at work, with the real clock and randomness. Raises HomeError when there are no keys."""
     suite, place = runtime.suite(), Home(home)
     signer = load_signer(place, suite, "bank")
-    return Desk(suite, place, signer, runtime.connect(service), runtime.randomness(), runtime.now())
+    return Desk(suite, place, signer, runtime.connect(service, signer.requester), runtime.randomness(), runtime.now())
 
 
 def show_application(application: Application) -> None:

@@ -10,7 +10,6 @@ from parties.bank.records import FinancingRecord, PendingFinancing, Standing
 from parties.common.client import idempotency_key
 from parties.common.errors import InputError, Refused, ServiceMisbehaved, ServiceRefused
 from parties.common.sealed_files import read_sealed
-from schemas import problems
 from schemas.answers import FinancingAnswer, Receipt
 from schemas.entries import Closed, Drawn, Reduced, encode_entry
 from schemas.messages import DrawMessage, FinancingRequest
@@ -106,7 +105,7 @@ def _send(desk: Desk, record: FinancingRecord) -> FinancingRecord:
 
 def is_final(error: ServiceRefused) -> bool:
     """Whether the service decided. If not, the same bytes are to be sent again: they may yet be, or have been, committed."""
-    return error.problem.status < 500 and error.slug != problems.IN_FLIGHT.slug
+    return error.decided
 
 
 def _committed(record: FinancingRecord, request: FinancingRequest, answer: FinancingAnswer) -> FinancingRecord:
@@ -114,7 +113,7 @@ def _committed(record: FinancingRecord, request: FinancingRequest, answer: Finan
         raise misbehaved()
     lines = []
     for line, sent, item in zip(record.lines, request.lines, answer.draws, strict=True):
-        check_receipt(Drawn(time=item.receipt.time, body=sent), item.receipt)
+        check_receipt(Drawn(time=item.receipt.time, body=sent, caller=item.caller), item.receipt)
         standing = Standing(head=item.head, outstanding=line.draft.amount, closed=False, receipts=[item.receipt])
         lines.append(line.model_copy(update={"standing": standing}))
     return record.model_copy(update={"lines": lines, "pending": None, "refusal": None})

@@ -165,7 +165,7 @@ def _send_reduction(desk: Desk, booked: Booked) -> Booked:
     except ServiceRefused as error:
         _forget_if_final(desk, booked, error)
         raise
-    check_receipt(Reduced(time=answer.receipt.time, body=pending.message), answer.receipt)
+    check_receipt(Reduced(time=answer.receipt.time, body=pending.message, caller=answer.caller), answer.receipt)
     reduced = line.model_copy(
         update={
             "outstanding": pending.rest,
@@ -215,7 +215,7 @@ def _send_closure(desk: Desk, booked: Booked) -> Booked:
     except ServiceRefused as error:
         _forget_if_final(desk, booked, error)
         raise
-    check_receipt(Closed(time=answer.receipt.time, body=pending.message), answer.receipt)
+    check_receipt(Closed(time=answer.receipt.time, body=pending.message, caller=answer.caller), answer.receipt)
     standing = line.standing.model_copy(
         update={"head": answer.head, "closed": True, "receipts": [*line.standing.receipts, answer.receipt]}
     )

@@ -16,8 +16,11 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from parties.common.errors import Refused, ServiceMisbehaved, ServiceRefused, ServiceUnreachable
+from parties.common.request_keys import RequestSigner
 from schemas import problems
 from schemas.answers import (
+    AlertAnswer,
+    AlertsPage,
     DocumentStatus,
     DocumentView,
     DrawReceipt,
@@ -27,6 +30,8 @@ from schemas.answers import (
     Health,
     OwnerNotice,
     RegistrationAnswer,
+    RequestKeyAnswer,
+    SealedAlert,
 )
 from schemas.authenticity import (
     EvaluationAnswer,
@@ -39,6 +44,7 @@ from schemas.authenticity import (
     StatusesAnswer,
     StatusesRequest,
 )
+from schemas.callers import AlertMessage, RequestKeyChange
 from schemas.canonical import canonical, parse_strict
 from schemas.entries import Genesis
 from schemas.messages import CloseMessage, FinancingRequest, ReduceMessage, RegistrationRequest, ViewMessage
@@ -76,10 +82,14 @@ def idempotency_key(randomness: Randomness) -> str:
 
 
 class ServiceClient:
-    """Talks to one service. `http` has its base URL; tests hand in one that reaches the application in the same process."""
+    """Talks to one service. `http` has its base URL; tests hand in one that reaches the application in the same process.
 
-    def __init__(self, http: httpx.Client, backoff: Backoff | None = None) -> None:
+    With a signer, every write is signed, anew for every attempt.
+    """
+
+    def __init__(self, http: httpx.Client, backoff: Backoff | None = None, signer: RequestSigner | None = None) -> None:
         self._http = http
+        self._signer = signer
         self._backoff = backoff or Backoff()
 
     def parameters(self, suite: Suite, origin: str) -> Log:
@@ -131,7 +141,8 @@ class ServiceClient:
 
     def statuses(self, documents: Sequence[bytes]) -> StatusesAnswer:
         """The status of at most 5,000 documents; those that there are not are left out."""
-        return self._ask("/v1/documents/statuses", StatusesRequest(documents=list(documents)), StatusesAnswer)
+        request = StatusesRequest(documents=list(documents))
+        return self._call("POST", "/v1/documents/statuses", StatusesAnswer, content=canonical(request))
 
     def evaluation_keys(self) -> EvaluationKeys:
         return self._get("/v1/evaluation-keys", EvaluationKeys)
@@ -176,6 +187,28 @@ class ServiceClient:
                 raise _misbehaved("the pages of the log do not join", "日志分页不连续")
             following = page.next
 
+    def change_request_key(self, message: RequestKeyChange, key: str) -> RequestKeyAnswer:
+        """A further request key; the one that signs this request ends after an overlap."""
+        return self._write("/v1/institutions/self/keys", message, key, RequestKeyAnswer)
+
+    def alert(self, message: AlertMessage, key: str) -> AlertAnswer:
+        """A sealed memo for the regulator."""
+        return self._write("/v1/alerts", message, key, AlertAnswer)
+
+    def all_alerts(self, token: str, start: int = 0) -> Iterator[SealedAlert]:
+        """Every alert from `start` to the end, for who has the export token. Raises ServiceMisbehaved when one is missing."""
+        headers, following = {"Authorization": f"Bearer {token}"}, start
+        while True:
+            page = self._get(f"/v1/alerts?from={following}&limit={PAGE_SIZE}", AlertsPage, headers)
+            if [item.index for item in page.alerts] != list(range(following, following + len(page.alerts))):
+                raise _misbehaved(f"an alert from {following} on is missing", f"缺少第 {following} 条起的警示")
+            yield from page.alerts
+            following += len(page.alerts)
+            if page.next is None:
+                return
+            if page.next != following or not page.alerts:
+                raise _misbehaved("the pages of alerts do not join", "警示分页不连续")
+
     def health(self) -> Health:
         return self._get("/v1/health", Health)
 
@@ -183,11 +216,11 @@ class ServiceClient:
         return self._call("GET", path, form, headers=headers)
 
     def _ask(self, path: str, message: BaseModel, form: type[A]) -> A:
-        """A question too long for an address, or a write that does the same when it is sent again."""
-        return self._call("POST", path, form, content=canonical(message))
+        """What does the same when it is sent again, with a signature: a question too long for an address, or a replacement."""
+        return self._call("POST", path, form, content=canonical(message), signed=True)
 
     def _write(self, path: str, message: BaseModel, key: str, form: type[A]) -> A:
-        return self._call("POST", path, form, content=canonical(message), headers={"Idempotency-Key": key})
+        return self._call("POST", path, form, content=canonical(message), headers={"Idempotency-Key": key}, signed=True)
 
     def _call(
         self,
@@ -198,14 +231,16 @@ class ServiceClient:
         content: bytes | None = None,
         headers: dict[str, str] | None = None,
         once: bool = False,
+        signed: bool = False,
     ) -> A:
         """One call with its further attempts. `once`: only repeat what cannot have reached the service."""
+        auth = self._signer if signed else None
         sent = {**(headers or {}), **({"Content-Type": "application/json"} if content is not None else {})}
         pauses = iter(self._backoff.pauses)
         while True:
             pause = next(pauses, None)
             try:
-                response = self._http.request(method, path, content=content, headers=sent)
+                response = self._http.request(method, path, content=content, headers=sent, auth=auth)
             except httpx.TransportError as error:
                 arrived = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
                 if pause is None or (once and arrived):

@@ -88,7 +88,7 @@ def register_command(
     suite, place = runtime.suite(), Home(home)
     customs = load_signer(place, suite, "attester")
     content = read_bytes(declarations, MAXIMUM_BYTES)
-    office = Office(suite, place, customs, runtime.connect(service), runtime.randomness())
+    office = Office(suite, place, customs, runtime.connect(service, customs.requester), runtime.randomness())
     with output.progress("registering 登记", hidden=as_json) as progress:
         report = register_declarations(office, content, progress)
     if failed is not None and report.errors:
@@ -109,7 +109,8 @@ def publish_command(home: HomeOption, service: ServiceOption, as_json: JsonOptio
     `register` does it for new declarations. Run this when the operator has begun a new key, and after an interruption.
     """
     suite, place = runtime.suite(), Home(home)
-    office = Office(suite, place, load_signer(place, suite, "attester"), runtime.connect(service), runtime.randomness())
+    customs = load_signer(place, suite, "attester")
+    office = Office(suite, place, customs, runtime.connect(service, customs.requester), runtime.randomness())
     with place.lock(), output.progress("publishing 发布", hidden=as_json) as progress:
         published = publish_all(office, progress)
     if as_json:

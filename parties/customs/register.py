@@ -345,7 +345,7 @@ def _reload(office: Office, holder: str) -> Enterprise:
 
 def _final(error: ServiceRefused) -> bool:
     """Whether the service said no, rather than that it cannot tell now."""
-    return error.problem.status < 500 and error.slug != problems.IN_FLIGHT.slug
+    return error.decided
 
 
 def _explained(error: ServiceRefused) -> Refused:

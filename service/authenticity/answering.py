@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Protocol
 
 from schemas import problems
 from schemas.authenticity import (
@@ -18,6 +17,9 @@ from schemas.authenticity import (
 )
 from service.authenticity import storage as records
 from service.authenticity.keys import KeyRing
+from service.institutions.counting import EVALUATIONS
+from service.institutions.desk import Institutions
+from service.institutions.registry import Caller
 from service.problems import Refusal, decoding
 from service.storage import Storage
 from service.verifier import Clock
@@ -27,29 +29,7 @@ from zkcore.oprf.evaluator import evaluate
 from zkcore.randomness import SystemRandomness
 from zkcore.transcript import frame
 
-_DAY = 86_400
 _DECOY_LABEL = b"TRADEVEIL-V01-decoy"
-
-
-class Budget(Protocol):
-    """How many elements a caller may have evaluated and looked up."""
-
-    def spend(self, caller: str, elements: int, now: int) -> None:
-        """Raises Refusal when that would be more than is left."""
-        ...
-
-
-@dataclass(frozen=True)
-class DailyBudget:
-    """So many elements a caller and day, counted in the database, so that all processes count together."""
-
-    storage: Storage
-    limit: int
-
-    def spend(self, caller: str, elements: int, now: int) -> None:
-        day, over = divmod(now, _DAY)
-        if not records.spend(self.storage, caller, day, elements, self.limit):
-            raise Refusal(problems.BUDGET_SPENT, headers={"Retry-After": str(_DAY - over)})
 
 
 @dataclass(frozen=True)
@@ -58,7 +38,7 @@ class Authenticity:
 
     storage: Storage
     ring: KeyRing
-    budget: Budget
+    institutions: Institutions
     clock: Clock
 
 
@@ -67,14 +47,14 @@ def keys(authenticity: Authenticity) -> EvaluationKeys:
     return EvaluationKeys(keys=authenticity.ring.now().public)
 
 
-def evaluation(authenticity: Authenticity, caller: str, request: EvaluationRequest) -> EvaluationAnswer:
+def evaluation(authenticity: Authenticity, caller: Caller, request: EvaluationRequest) -> EvaluationAnswer:
     """The blinded elements under the epoch's key, with one proof. They are uniform whatever was blinded."""
     key = authenticity.ring.now().find(request.epoch)
     group, blinded = suite.group(), []
     for place, data in enumerate(request.blinded):
         with decoding(f"/blinded/{place}"):
             blinded.append(group.decode(data))
-    authenticity.budget.spend(caller, len(blinded), authenticity.clock())
+    _count(authenticity, caller, len(blinded))
     with decoding("/blinded"):
         evaluated, proof = evaluate(key, blinded, SystemRandomness())
     return EvaluationAnswer(evaluated=[element.encode() for element in evaluated], proof=proof)
@@ -90,17 +70,23 @@ def publication(authenticity: Authenticity, request: PublicationRequest) -> Publ
     return PublicationAnswer(stored=len(request.records))
 
 
-def lookup(authenticity: Authenticity, caller: str, request: LookupRequest) -> LookupAnswer:
+def lookup(authenticity: Authenticity, caller: Caller, request: LookupRequest) -> LookupAnswer:
     """A record for each token, or what looks like one.
 
     The noise is made for every token, so that the time does not tell which of them are known either.
     """
     found = authenticity.ring.now()
     found.find(request.epoch)
-    authenticity.budget.spend(caller, len(request.tokens), authenticity.clock())
+    _count(authenticity, caller, len(request.tokens))
     noise = [decoy(found.decoys, token) for token in request.tokens]
     known = records.find_records(authenticity.storage, request.epoch, request.tokens)
     return LookupAnswer(records=[known.get(token, other) for token, other in zip(request.tokens, noise, strict=True)])
+
+
+def _count(authenticity: Authenticity, caller: Caller, elements: int) -> None:
+    """Use so much of the caller's day. An attester has no such limit: it made the numbers that others could guess."""
+    if caller.role != "attester":
+        authenticity.institutions.count(caller, EVALUATIONS, elements, authenticity.clock())
 
 
 def decoy(secret: bytes, token: bytes) -> bytes:

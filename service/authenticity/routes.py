@@ -24,7 +24,9 @@ from service import examples, reading
 from service.authenticity import answering
 from service.authenticity.answering import Authenticity
 from service.bodies import JsonBody, read_message
-from service.openapi import OF_BODIES, json_body, problem_answers, success
+from service.institutions.caller import Attester, Bank, calls
+from service.institutions.registry import Caller
+from service.openapi import OF_BODIES, OF_SIGNED, json_body, problem_answers, success
 from service.routes import Service
 
 router = APIRouter(prefix="/v1")
@@ -35,13 +37,9 @@ def _authenticity(request: Request) -> Authenticity:
     return authenticity
 
 
-def _caller() -> str:
-    """Whose budget is charged: everybody's, as long as callers do not sign their requests."""
-    return "everybody"
-
-
 Work = Annotated[Authenticity, Depends(_authenticity)]
-Caller = Annotated[str, Depends(_caller)]
+Evaluator = Annotated[Caller, Depends(calls("bank", "attester"))]
+"""Banks check papers, attesters publish them."""
 
 
 def _found(answer: BaseModel) -> Response:
@@ -70,11 +68,11 @@ def get_evaluation_keys(work: Work) -> Response:
     response_model=EvaluationAnswer,
     responses={
         200: success("Evaluated elements and one proof", examples.EVALUATED),
-        **problem_answers(*OF_BODIES, problems.EVALUATION_EPOCH, problems.BUDGET_SPENT),
+        **problem_answers(*OF_BODIES, *OF_SIGNED, problems.EVALUATION_EPOCH, problems.BUDGET_SPENT),
     },
     openapi_extra=json_body(EvaluationRequest, "1 to 10,000 elements of P-256, two for each paper", examples.EVALUATION),
 )
-def evaluate(work: Work, caller: Caller, body: JsonBody) -> Response:
+def evaluate(work: Work, caller: Evaluator, body: JsonBody) -> Response:
     """RFC 9497, P256-SHA256, mode VOPRF. The service cannot tell what was blinded; check the proof before you use anything."""
     return _found(answering.evaluation(work, caller, read_message(EvaluationRequest, body)))
 
@@ -87,11 +85,11 @@ def evaluate(work: Work, caller: Caller, body: JsonBody) -> Response:
     response_model=PublicationAnswer,
     responses={
         200: success("All are stored", examples.PUBLISHED),
-        **problem_answers(*OF_BODIES, problems.EVALUATION_EPOCH, problems.RECORD_REPEATED),
+        **problem_answers(*OF_BODIES, *OF_SIGNED, problems.EVALUATION_EPOCH, problems.RECORD_REPEATED),
     },
     openapi_extra=json_body(PublicationRequest, "1 to 500 records of one epoch, no token twice", examples.PUBLICATION),
 )
-def publish_credentials(work: Work, body: JsonBody) -> Response:
+def publish_credentials(work: Work, caller: Attester, body: JsonBody) -> Response:
     """From an attester. Sent again it changes nothing; another record under the same token replaces the one before."""
     return _found(answering.publication(work, read_message(PublicationRequest, body)))
 
@@ -104,11 +102,11 @@ def publish_credentials(work: Work, body: JsonBody) -> Response:
     response_model=LookupAnswer,
     responses={
         200: success("Something for every token", examples.LOOKED_UP),
-        **problem_answers(*OF_BODIES, problems.EVALUATION_EPOCH, problems.BUDGET_SPENT),
+        **problem_answers(*OF_BODIES, *OF_SIGNED, problems.EVALUATION_EPOCH, problems.BUDGET_SPENT),
     },
     openapi_extra=json_body(LookupRequest, "1 to 5,000 tokens of one epoch", examples.LOOKUP),
 )
-def look_up_credentials(work: Work, caller: Caller, body: JsonBody) -> Response:
+def look_up_credentials(work: Work, caller: Bank, body: JsonBody) -> Response:
     """An unknown token finds noise of a record's size, always the same: only the right key tells it from a record."""
     return _found(answering.lookup(work, caller, read_message(LookupRequest, body)))
 

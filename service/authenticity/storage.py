@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from schemas import problems
-from service.authenticity.tables import RECORDS, SPENDING
+from service.authenticity.tables import RECORDS
 from service.problems import RETRY_AFTER, Refusal
 from service.storage import Storage
 
 _ATTEMPTS = 4
-_KEPT_DAYS = 2
 
 
 def store_records(storage: Storage, epoch: int, records: Sequence[tuple[bytes, bytes]]) -> None:
@@ -42,25 +41,3 @@ def drop_records(storage: Storage, epoch: int) -> int:
     """Forget the records of an epoch that has ended. Returns how many there were."""
     with storage.writing("drop_records") as connection:
         return connection.execute(delete(RECORDS).where(RECORDS.c.epoch == epoch)).rowcount
-
-
-def spend(storage: Storage, caller: str, day: int, elements: int, limit: int) -> bool:
-    """Whether so many elements are still within the caller's limit of the day; they are then spent.
-
-    The sum is compared and moved in one statement, so that no two requests spend the same rest.
-    """
-    within = update(SPENDING).where(SPENDING.c.caller == caller, SPENDING.c.day == day, SPENDING.c.spent <= limit - elements)
-    for _ in range(_ATTEMPTS):
-        try:
-            with storage.writing("spend") as connection:
-                if connection.execute(within.values(spent=SPENDING.c.spent + elements)).rowcount:
-                    return True
-                found = select(SPENDING.c.spent).where(SPENDING.c.caller == caller, SPENDING.c.day == day)
-                if connection.scalar(found) is not None or elements > limit:
-                    return False
-                connection.execute(delete(SPENDING).where(SPENDING.c.day <= day - _KEPT_DAYS))
-                connection.execute(insert(SPENDING).values(caller=caller, day=day, spent=elements))
-        except IntegrityError:
-            continue  # Another request of this caller was the day's first.
-        return True
-    raise Refusal(problems.UNAVAILABLE, headers=RETRY_AFTER)

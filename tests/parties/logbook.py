@@ -12,6 +12,7 @@ from schemas.canonical import canonical
 from schemas.entries import Closed, Drawn, Genesis, Reduced, Registered, encode_entry
 from schemas.messages import CloseMessage, DrawMessage, ReduceMessage, RegisterMessage
 from tests.builders import (
+    ANYBODY,
     DRAFT_LIFE,
     NOW,
     Loan,
@@ -57,7 +58,7 @@ class Logbook:
         consent = None if application is None else make_consent(world, before, amount, key, expires, application)
         draft = make_draft(world, before, opening, key, expires=expires, consent=consent)
         operation = Draw(draft, make_headroom(world, before, draft, opening))
-        leaf = self._write(Drawn(time=self._tick(), body=DrawMessage.of(operation)))
+        leaf = self._write(Drawn(time=self._tick(), body=DrawMessage.of(operation), caller=ANYBODY))
         document, draw = ledger.drawn(before.state, operation, leaf)
         self.papers[paper] = Paper(document, before.secret, before.headroom - amount)
         self.loans.append((paper, Loan(draw, key, opening)))
@@ -66,7 +67,7 @@ class Logbook:
         """Reduce what is outstanding."""
         paper, before = self.loans[loan]
         made = make_reduce(self.world, self.papers[paper], before, amount, reason)
-        leaf = self._write(Reduced(time=self._tick(), body=ReduceMessage.of(made.operation)))
+        leaf = self._write(Reduced(time=self._tick(), body=ReduceMessage.of(made.operation), caller=ANYBODY))
         self.papers[paper], after = made.committed(self.world, self.papers[paper], before, leaf)
         self.loans[loan] = paper, after
 
@@ -74,7 +75,7 @@ class Logbook:
         """Close a settled draw."""
         paper, before = self.loans[loan]
         operation = make_close(self.world, self.papers[paper], before)
-        leaf = self._write(Closed(time=self._tick(), body=CloseMessage.of(operation)))
+        leaf = self._write(Closed(time=self._tick(), body=CloseMessage.of(operation), caller=ANYBODY))
         self.loans[loan] = paper, Loan(ledger.closed(before.state, leaf), before.key, before.outstanding)
 
     def _tick(self) -> int:

@@ -27,6 +27,7 @@ from parties.common.client import Backoff, ServiceClient
 from parties.common.home import Home, read_identity
 from parties.common.keyring import About, Signer, create_signer, create_viewer, load_signer, load_viewer
 from parties.common.money import Money
+from parties.common.request_keys import RequestSigner
 from parties.common.sealed_files import read_sealed, write_sealed
 from parties.customs.enrol import enrol
 from parties.customs.register import Office, register_declarations
@@ -41,8 +42,12 @@ from schemas.sealed import ApprovalFile, DraftFile
 from service.app import create_app
 from service.authenticity.keys import create_keys
 from service.genesis import compose, store
+from service.institutions.cli import admit_identity
+from service.institutions.pseudonyms import Pseudonyms
+from service.institutions.registry import Registry
 from service.settings import Settings
 from service.storage import open_storage
+from service.verifier import Verifier
 from zkcore import engine
 from zkcore.randomness import Randomness, SeededRandomness
 from zkcore.secret.keys import ViewSecret
@@ -52,6 +57,7 @@ from zkcore.suite import Suite
 ORIGIN = "scene.example/log"
 NOW = 1_750_000_000
 TOKEN = "t" * 40
+SERVICE_KEY = b"k" * 32
 HOLDER = "91330206MA2AF8CXX8"
 FIRST, SECOND, YEN = "310120260512345678", "310120260512345679", "310120260512345680"
 """Declarations of the scene that the fixtures register: over USD 1,000,000.00, USD 48,200.00 and JPY 18,500,000."""
@@ -102,8 +108,10 @@ class Scene:
         keys = self.directory / "evaluation-keys.json"
         if not keys.exists():
             create_keys(keys, self.now)
-        self.wire = Wire(create_app(Settings(database, TOKEN, evaluation_keys=keys), suite, lambda: self.now))
+        settings = Settings(database, TOKEN, SERVICE_KEY, evaluation_keys=keys)
+        self.wire = Wire(create_app(settings, suite, lambda: self.now))
         self.client = ServiceClient(self.wire, Backoff(()))
+        self.customs_client = self.signing(self.customs)
 
     def _make_keys(self) -> None:
         suite, rng, customs = self.suite, self.randomness, self.home("customs")
@@ -118,6 +126,7 @@ class Scene:
         regulator, customs = (read_identity(self.home(name).path("identity.json")) for name in ("regulator", "customs"))
         storage = open_storage(database, self.suite.group, 1)
         store(storage, compose(self.suite, ORIGIN, regulator, [customs], KINDS, self.now))
+        admit_identity(Registry(storage, Pseudonyms(SERVICE_KEY)), customs, self.now)
         storage.close()
 
     def close(self) -> None:
@@ -133,11 +142,15 @@ class Scene:
     def home(self, name: str) -> Home:
         return Home.create(self.directory / name)
 
+    def signing(self, who: Signer) -> ServiceClient:
+        """A client that signs its writes as this institution."""
+        return ServiceClient(self.wire, Backoff(()), RequestSigner(who.requester, lambda: self.now, self.randomness))
+
     # --- each party at work
 
     def register(self, *declarations: tuple[str, str]) -> None:
         """Customs registers (number, "USD 1000000.00") of the exporter."""
-        office = Office(self.suite, self.home("customs"), self.customs, self.client, self.randomness)
+        office = Office(self.suite, self.home("customs"), self.customs, self.customs_client, self.randomness)
         report = register_declarations(office, declarations_csv(declarations))
         assert not report.errors, report.errors
 
@@ -149,12 +162,15 @@ class Scene:
         """A bank of this name, whose keys are made when it first appears."""
         home = self.home(f"bank-{name.lower()}")
         signer = self._bank_keys(home, name)
-        return BankDesk(self.suite, home, signer, self.client, self.randomness, self.now)
+        return BankDesk(self.suite, home, signer, self.signing(signer), self.randomness, self.now)
 
     def _bank_keys(self, home: Home, name: str) -> Signer:
         if home.exists("keys.json"):
             return load_signer(home, self.suite, "bank")
-        return create_signer(home, self.suite, About("bank", f"bank-{name.lower()}", f"Bank {name}", ORIGIN), self.randomness)
+        made = create_signer(home, self.suite, About("bank", f"bank-{name.lower()}", f"Bank {name}", ORIGIN), self.randomness)
+        verifier: Verifier = self.wire.app.state.verifier  # type: ignore[attr-defined]
+        admit_identity(verifier.institutions.registry, made.identity, self.now)
+        return made
 
     def bureau(self) -> Bureau:
         return Bureau(self.suite, self.regulator, self.client, self.randomness, self.now)

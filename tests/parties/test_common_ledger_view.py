@@ -32,7 +32,7 @@ from schemas.entries import Closed, Drawn, Reduced, Registered
 from schemas.messages import CloseMessage, DrawMessage, ReduceMessage, RegisterMessage
 from schemas.sealed import DrawMemo, ReduceMemo, RegulatorRegisterMemo
 from tests import builders
-from tests.builders import Loan, Paper, World, make_close, make_register, make_world
+from tests.builders import ANYBODY, Loan, Paper, World, make_close, make_register, make_world
 from zkcore import engine
 from zkcore.group import encode_scalar
 from zkcore.operations import MEMO_SIZE, REPAID_PROCEEDS, Draw, Memos
@@ -99,7 +99,7 @@ class Story:
             randomness=world.randomness,
         )
         new = builders.NewDraw(Draw(draft, builders.make_headroom(world, self.paper, draft, opening)), self.paper, key, opening)
-        self.paper, loan = new.committed(self._log(Drawn(time=2, body=DrawMessage.of(new.operation))))
+        self.paper, loan = new.committed(self._log(Drawn(time=2, body=DrawMessage.of(new.operation), caller=ANYBODY)))
         return loan
 
     def reduce(self, loan: Loan, amount: int, reason: str = "repaid-own-funds", memo: MakeMemo | None = None) -> Loan:
@@ -117,12 +117,12 @@ class Story:
             memos=Memos(made(opening), made(opening)),
             randomness=world.randomness,
         )
-        leaf = self._log(Reduced(time=3, body=ReduceMessage.of(operation)))
+        leaf = self._log(Reduced(time=3, body=ReduceMessage.of(operation), caller=ANYBODY))
         self.paper, loan = builders.NewReduction(operation, amount, rest).committed(world, self.paper, loan, leaf)
         return loan
 
     def close(self, loan: Loan) -> None:
-        self._log(Closed(time=4, body=CloseMessage.of(make_close(self.world, self.paper, loan))))
+        self._log(Closed(time=4, body=CloseMessage.of(make_close(self.world, self.paper, loan)), caller=ANYBODY))
 
     def draw_memo(self, told: Opening, **change: int) -> DrawMemo:
         memo = DrawMemo(

@@ -55,7 +55,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
 
 
 def office(scene: Scene) -> Office:
-    return Office(scene.suite, scene.home("customs"), scene.customs, scene.client, scene.randomness)
+    return Office(scene.suite, scene.home("customs"), scene.customs, scene.customs_client, scene.randomness)
 
 
 def register(scene: Scene, *declarations: tuple[str, str], **changes: Any) -> Report:
@@ -292,7 +292,7 @@ def _lose_the_registration(scene: Scene, losing: str) -> None:
 
     class Known:
         def __init__(self) -> None:
-            self.register = scene.client.register
+            self.register = scene.customs_client.register
 
         def parameters(self, *_: object) -> object:
             return log
@@ -320,8 +320,8 @@ class Power:
 
 @pytest.mark.parametrize("writes", range(12))
 def test_a_crash_at_any_write_is_mended_by_running_again(scene: Scene, monkeypatch: pytest.MonkeyPatch, writes: int) -> None:
-    """A run writes the batch, the owner's count, what is to be published of two papers, two records, and removes the batch.
-    Then it writes the evaluation key it sees, and for each paper that it is published. Twelve steps, each of which is cut off."""
+    """A run writes the batch, the owner's count, what to publish of two papers, two records, and removes the batch.
+    Then it writes the evaluation key it sees, and for each paper that it is published. Each of twelve steps is cut off."""
     declarations = [(FIRST, "USD 1"), (SECOND, "USD 2")]
     power = Power(monkeypatch, writes)
     with pytest.raises(OSError, match="power failed"):

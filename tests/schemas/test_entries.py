@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from schemas.canonical import canonical, parse_strict
 from schemas.entries import MAXIMUM_ENTRY_SIZE, Closed, Drawn, Genesis, Kind, Reduced, Registered, decode_entry, encode_entry
 from schemas.messages import CloseMessage, DrawMessage, ReduceMessage, RegisterMessage, ViewMessage
-from tests.builders import NOW, make_close, make_draw, make_reduce, make_register, make_view, make_world
+from tests.builders import ANYBODY, NOW, make_close, make_draw, make_reduce, make_register, make_view, make_world
 from tests.schemas.forms import messages
 from zkcore import engine
 from zkcore.errors import EncodingError, PointError
@@ -92,9 +92,9 @@ def test_what_is_no_point_is_refused_when_decoded(name: str, path: tuple[str, ..
 ENTRIES: dict[str, Genesis | Registered | Drawn | Reduced | Closed] = {
     "genesis": WORLD.genesis,
     "register": Registered(time=NOW, body=RegisterMessage.of(DOCUMENT.operation)),
-    "draw": Drawn(time=NOW, body=DrawMessage.of(CONSENTED.operation)),
-    "reduce": Reduced(time=NOW, body=ReduceMessage.of(REDUCTION.operation)),
-    "close": Closed(time=NOW, body=CloseMessage.of(CLOSE)),
+    "draw": Drawn(time=NOW, body=DrawMessage.of(CONSENTED.operation), caller=ANYBODY),
+    "reduce": Reduced(time=NOW, body=ReduceMessage.of(REDUCTION.operation), caller=ANYBODY),
+    "close": Closed(time=NOW, body=CloseMessage.of(CLOSE), caller=ANYBODY),
 }
 
 

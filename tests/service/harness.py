@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -15,6 +16,7 @@ from fastapi.testclient import TestClient
 from pydantic import BaseModel
 from sqlalchemy import Engine, MetaData, create_engine
 
+from parties.common.request_keys import Requester, RequestSecret, RequestSigner
 from schemas.answers import DrawReceipt, FinancingAnswer, RegistrationAnswer
 from schemas.canonical import canonical
 from schemas.messages import CloseMessage, ReduceMessage, ViewMessage
@@ -22,11 +24,15 @@ from schemas.problems import CONTENT_TYPE, Problem, ProblemType
 from schemas.wire import encode_base64url
 from service.app import create_app
 from service.genesis import store
-from service.settings import TOKEN_NAME, Settings
-from service.storage import database_address, open_storage
+from service.institutions.pseudonyms import Pseudonyms
+from service.institutions.registry import Registry, Role
+from service.institutions.rules import Rules
+from service.settings import KEY_NAME, TOKEN_NAME, Settings
+from service.storage import Storage, database_address, open_storage
 from service.verifier import Verifier
 from tests.builders import (
     NOW,
+    ORIGIN,
     Loan,
     NewDocument,
     NewDraw,
@@ -39,9 +45,20 @@ from tests.builders import (
     registration_request,
 )
 from zkcore.operations import Close, View
+from zkcore.randomness import SystemRandomness
 
 TOKEN = "a-token-for-the-auditors-of-this-test"
+SERVICE_KEY = bytes(range(32))
+ATTESTER_KEY, BANK_KEY = RequestSecret(b"a" * 32), RequestSecret(b"b" * 32)
+"""Request keys of the institutions that every test's service has admitted."""
+ATTESTER, BANK = "customs", "bank"
+NEVER_BLOCKED = Rules(refusals=1 << 30)
+"""For tests that look at refusals one by one; blocks have tests of their own."""
+ADMISSION = frozenset({"request_nonces", "counters", "refusals"})
+"""Tables in which a request leaves a trace even where it is refused: that it was signed and counted, and that its headroom was
+not proven. tests/service/institutions says exactly when."""
 A = TypeVar("A", bound=BaseModel)
+_OF_ATTESTERS = ("/v1/documents", "/v1/credentials")
 JSON = {"Content-Type": "application/json"}
 Dump = dict[str, list[tuple[Any, ...]]]
 
@@ -76,12 +93,28 @@ class Desk:
 
     # --- calls that answer whatever comes -------------------------------------------------------------------------------
 
-    def post(self, path: str, message: BaseModel | bytes, *, key: str | None = None, **headers: str) -> httpx.Response:
-        """Send a message, or bytes as they are, with a fresh Idempotency-Key unless one is given."""
+    def post(
+        self,
+        path: str,
+        message: BaseModel | bytes,
+        *,
+        key: str | None = None,
+        signed_by: RequestSecret | None = None,
+        **headers: str,
+    ) -> httpx.Response:
+        """Send a message, or bytes as they are, with a fresh Idempotency-Key unless one is given, signed by whoever usually
+        does or by the holder of another request key."""
         body = message if isinstance(message, bytes) else canonical(message)
         sent = {**JSON, "Idempotency-Key": key or self.key(), **headers}
-        response: httpx.Response = self.client.post(path, content=body, headers=sent)
+        auth = self.client.auth if signed_by is None else signer(signed_by, lambda: self.now)
+        response: httpx.Response = self.client.post(path, content=body, headers=sent, auth=auth)
         return response
+
+    def admit(self, holder: str, role: Role, **options: Any) -> RequestSecret:
+        """A further institution, and its request key; `options` as for Registry.admit."""
+        secret = RequestSecret(hashlib.sha256(holder.encode()).digest())
+        self.verifier.institutions.registry.admit(holder, role, secret.public, self.now, **options)
+        return secret
 
     def get(self, path: str, **headers: str) -> httpx.Response:
         response: httpx.Response = self.client.get(path, headers=headers)
@@ -93,8 +126,10 @@ class Desk:
     def send_documents(self, documents: Sequence[NewDocument], key: str | None = None) -> httpx.Response:
         return self.post("/v1/documents", registration_request(documents), key=key)
 
-    def send_draws(self, draws: Sequence[NewDraw], key: str | None = None) -> httpx.Response:
-        return self.post("/v1/financings", financing_request(draws), key=key)
+    def send_draws(
+        self, draws: Sequence[NewDraw], key: str | None = None, signed_by: RequestSecret | None = None
+    ) -> httpx.Response:
+        return self.post("/v1/financings", financing_request(draws), key=key, signed_by=signed_by)
 
     def send_reduction(self, reduction: NewReduction, key: str | None = None) -> httpx.Response:
         message = ReduceMessage.of(reduction.operation)
@@ -137,27 +172,58 @@ def make_desk(world: World, database: str, **options: Any) -> Iterator[Desk]:
     engine = create_engine(database_address(database))
     empty(engine)
     begin_log(world, database)
-    settings = replace(Settings(database, TOKEN, workers=8), **options)
+    settings = replace(Settings(database, TOKEN, SERVICE_KEY, NEVER_BLOCKED, workers=8), **options)
     desk: Desk
     app = create_app(settings, world.suite, lambda: desk.now)
     with TestClient(app) as client:
+        client.auth = SignedByRole(lambda: desk.now)
         desk = Desk(world, app, client, engine)
         yield desk
     engine.dispose()
 
 
 def begin_log(world: World, database: str) -> None:
-    """A log with the world's genesis in an empty database."""
+    """A log with the world's genesis in an empty database, and its attester and its bank admitted."""
     storage = open_storage(database, world.suite.group, workers=1)
     store(storage, world.genesis)
+    admit_parties(storage, world.genesis.time)
     storage.close()
+
+
+def admit_parties(storage: Storage, time: int) -> None:
+    """The attester and the bank of every test."""
+    registry = Registry(storage, Pseudonyms(SERVICE_KEY))
+    registry.admit(ATTESTER, "attester", ATTESTER_KEY.public, time)
+    registry.admit(BANK, "bank", BANK_KEY.public, time)
 
 
 def make_directory(directory: Path) -> None:
     """What `tradeveil serve run` needs in its directory where the database is elsewhere."""
-    token = directory / TOKEN_NAME
-    token.write_text(TOKEN)
-    token.chmod(0o600)
+    for name, content in ((TOKEN_NAME, TOKEN), (KEY_NAME, encode_base64url(SERVICE_KEY))):
+        path = directory / name
+        path.write_text(content)
+        path.chmod(0o600)
+
+
+def signer(secret: RequestSecret, clock: Callable[[], int], origin: str = ORIGIN) -> RequestSigner:
+    """Signs requests with this key by this clock."""
+    return RequestSigner(Requester(secret, origin), clock, SystemRandomness())
+
+
+class SignedByRole(httpx.Auth):
+    """Signs what is written: registrations and records as the attester, all else as the bank. Reading needs no signature."""
+
+    requires_request_body = True
+
+    def __init__(self, clock: Callable[[], int]) -> None:
+        self._attester, self._bank = signer(ATTESTER_KEY, clock), signer(BANK_KEY, clock)
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        path = request.url.path
+        if request.method != "POST" or path.endswith("/view"):
+            yield request
+        else:
+            yield from (self._attester if path in _OF_ATTESTERS else self._bank).auth_flow(request)
 
 
 def empty(engine: Engine) -> None:
@@ -186,7 +252,10 @@ def refused(response: httpx.Response, expected: ProblemType) -> Problem:
 
 @contextmanager
 def unchanged(desk: Desk) -> Iterator[None]:
-    """Nothing of the database changes within."""
+    """Nothing of the database changes within, but what tells that a request was signed, counted and refused."""
     before = desk.dump()
     yield
-    assert desk.dump() == before
+    after = desk.dump()
+    for name in ADMISSION:
+        before.pop(name), after.pop(name)
+    assert after == before

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -34,13 +34,16 @@ from schemas.authenticity import (
     StatusesAnswer,
     StatusesRequest,
 )
+from schemas.canonical import canonical
 from schemas.wire import encode_base64url
+from service.authenticity import answering
 from service.authenticity.answering import decoy
 from service.authenticity.keys import KeyRing, add_key, create_keys, end_key, read_keys
 from service.cli import app as serve
+from service.institutions.counting import EVALUATIONS
 from service.settings import EVALUATION_KEYS_NAME, SettingsError
 from tests.builders import NOW, World
-from tests.service.harness import Desk, make_desk, make_directory, refused, unchanged
+from tests.service.harness import ATTESTER_KEY, BANK, BANK_KEY, Desk, make_desk, make_directory, refused, unchanged
 from zkcore.authenticity import RECORD_SIZE, PaperFields, record_key, token
 from zkcore.errors import MemoError
 from zkcore.oprf import client as oblivious
@@ -97,7 +100,8 @@ class Place:
 def place(world: World, database: str, tmp_path: Path) -> Iterator[Place]:
     keys = tmp_path / EVALUATION_KEYS_NAME
     create_keys(keys, NOW)
-    with make_desk(world, database, evaluation_keys=keys, evaluation_budget=BUDGET) as desk:
+    with make_desk(world, database, evaluation_keys=keys) as desk:
+        desk.verifier.institutions.registry.set_limits(BANK, {"evaluations-per-day": BUDGET})
         yield Place(desk, keys)
 
 
@@ -254,7 +258,52 @@ def test_days_that_are_over_are_forgotten(place: Place) -> None:
     for _ in range(4):
         place.look_up(bytes(32))
         place.desk.now += 86_400
-    assert len(place.desk.dump()["evaluation_spending"]) <= 2
+    assert len([row for row in place.desk.dump()["counters"] if "evaluations-per-day" in row]) == 1
+
+
+def test_an_outlet_spends_what_its_bank_has(place: Place) -> None:
+    outlet = place.desk.admit("outlet", "bank", parent=BANK)
+    request = LookupRequest(epoch=1, tokens=[bytes([i]) * 32 for i in range(30)])
+    assert place.desk.post("/v1/credentials/lookups", request, signed_by=outlet).status_code == 200
+    refused(place.post("/v1/credentials/lookups", request), problems.BUDGET_SPENT)
+
+
+def test_without_a_limit_of_its_own_a_bank_has_the_default(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = place.desk.admit("other", "bank")
+    request = LookupRequest(epoch=1, tokens=[bytes([i]) * 32 for i in range(BUDGET + 1)])
+    assert place.desk.post("/v1/credentials/lookups", request, signed_by=other).status_code == 200
+    monkeypatch.setattr(answering, "EVALUATIONS", replace(EVALUATIONS, most=2 * BUDGET + 1))
+    refused(place.desk.post("/v1/credentials/lookups", request, signed_by=other), problems.BUDGET_SPENT)
+
+
+# --- who may call ---------------------------------------------------------------------------------------------------------
+
+
+def test_only_attesters_publish_and_only_banks_look_up(place: Place) -> None:
+    """A record is replaced by whoever may publish, so that is nobody but an attester whose signature is fresh."""
+    publication = PublicationRequest(epoch=1, records=[RecordMessage(token=bytes(32), record=bytes(RECORD_SIZE))])
+    lookup = LookupRequest(epoch=1, tokens=[bytes(32)])
+    auditor = place.desk.admit("auditor", "auditor")
+    with unchanged(place.desk):
+        for secret in (BANK_KEY, auditor):
+            refused(place.desk.post("/v1/credentials", publication, signed_by=secret), problems.NOT_PERMITTED)
+        for secret in (ATTESTER_KEY, auditor):
+            refused(place.desk.post("/v1/credentials/lookups", lookup, signed_by=secret), problems.NOT_PERMITTED)
+        evaluation = EvaluationRequest(epoch=1, blinded=points(1))
+        refused(place.desk.post("/v1/evaluations", evaluation, signed_by=auditor), problems.NOT_PERMITTED)
+    for path, message in (
+        ("/v1/evaluations", evaluation),
+        ("/v1/credentials", publication),
+        ("/v1/credentials/lookups", lookup),
+    ):
+        unsigned = httpx.Client(transport=place.desk.client._transport, base_url="http://testserver")
+        answer = unsigned.post(path, content=canonical(message), headers={"Content-Type": "application/json"})
+        refused(answer, problems.SIGNATURE_INVALID)
+
+
+def test_an_attester_publishes_as_much_as_it_has(place: Place) -> None:
+    request = EvaluationRequest(epoch=1, blinded=points(2 * BUDGET))
+    assert place.desk.post("/v1/evaluations", request, signed_by=ATTESTER_KEY).status_code == 200
 
 
 # --- keys -----------------------------------------------------------------------------------------------------------------
@@ -392,7 +441,6 @@ def test_the_database_has_tokens_and_noise_alone(place: Place) -> None:
     place.publish((found, seal_record(key, found, b"authentic", RANDOM)))
     dump = place.desk.dump()
     assert [row[:2] for row in dump["records"]] == [(found, 1)]
-    assert all(isinstance(value, int | str | bytes) for row in dump["evaluation_spending"] for value in row)
     text = repr(dump)
     for word in (PAPER.number, PAPER.holder, str(PAPER.total), PAPER.date, "authentic"):
         assert word not in text

@@ -31,11 +31,12 @@ from schemas.answers import FinancingAnswer, RegistrationAnswer
 from schemas.canonical import canonical
 from service.storage import database_address, open_storage
 from tests.builders import Paper, World, financing_request, make_draw, make_register, opens_to, registration_request
-from tests.service.harness import JSON, begin_log, empty, make_directory
+from tests.service.harness import JSON, SignedByRole, begin_log, empty, make_directory
 
 KILLS = int(os.environ.get("TRADEVEIL_KILLS", "3"))
 BANKS = 3
 LIMIT = 1_000_000
+SIGNED = SignedByRole(lambda: int(time.time()))
 LONGEST_LIFE = 0.6
 """Seconds that a service lives once it is ready, at most."""
 PATIENCE = 60
@@ -100,7 +101,7 @@ def service(world: World, database: str, tmp_path: Path) -> Iterator[Service]:
 
 
 def test_what_was_acknowledged_survives_kills(world: World, service: Service) -> None:
-    with httpx.Client(base_url=f"http://127.0.0.1:{service.port}", timeout=PATIENCE) as http:
+    with httpx.Client(base_url=f"http://127.0.0.1:{service.port}", timeout=PATIENCE, auth=SIGNED) as http:
         documents = [make_register(world, LIMIT) for _ in range(2 * BANKS)]
         answer = persist(http, "/v1/documents", "registration-of-all", canonical(registration_request(documents)))
         receipts = RegistrationAnswer.model_validate_json(answer).receipts

@@ -117,6 +117,9 @@ def _prepare(commands: Commands, root: Path) -> Path:
     identities = [str(homes / role / "identity.json") for role in ("customs", "regulator")]
     genesis = ("--attester", identities[0], "--regulator", identities[1])
     commands.must("serve", "init", "--directory", str(directory), *origin, *genesis)
+    for bank in cast.BANKS:
+        identity = str(homes / bank.folder / "identity.json")
+        commands.must("serve", "institutions", "add", identity, "--directory", str(directory))
     return directory
 
 

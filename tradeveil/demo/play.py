@@ -12,6 +12,9 @@ from typing import Any
 
 import httpx
 
+from parties.common import runtime
+from parties.common.home import Home
+from parties.common.keyring import load_signer
 from parties.common.money import Money, money_text
 from schemas.problems import TYPE_PREFIX
 from tradeveil.demo import cast
@@ -193,9 +196,10 @@ class Play:
 
     # --- anybody ----------------------------------------------------------------------------------------------------------
 
-    def post(self, path: str, body: bytes, key: str) -> httpx.Response:
-        """A write to the service without any party's program."""
-        return self.stage.wire.post(path, body, key)
+    def post(self, bank: Bank, path: str, body: bytes, key: str) -> httpx.Response:
+        """A write to the service that a bank signs, without its program."""
+        signer = load_signer(Home(self.stage.home(bank.folder)), runtime.suite(), "bank")
+        return self.stage.wire.post(path, body, key, signer.requester)
 
     def _answered(self, ran: Ran, paper: Path) -> Answer:
         if ran.exit_code == 1:

@@ -140,8 +140,8 @@ def _resend(play: Play, winner: Bank) -> None:
     won, lost = _last(play, accepted=True), _last(play, accepted=False)
     with play.step(f"{winner.short}'s request arrives five times more; then another body under its Idempotency-Key."):
         with play.nothing_written("resending writes nothing"):
-            answers = [play.post(won.path, won.body, won.key) for _ in range(_RESENT)]
-            other = play.post(won.path, lost.body, won.key)
+            answers = [play.post(winner, won.path, won.body, won.key) for _ in range(_RESENT)]
+            other = play.post(winner, won.path, lost.body, won.key)
         replayed = [(answer.status_code, answer.headers.get("Idempotency-Replayed")) for answer in answers]
         play.expect("resent five times, drawn once", replayed == [(_ACCEPTED, "true")] * _RESENT, replayed)
         play.expect("every repetition gets the same answer", len({answer.content for answer in answers}) == 1)
@@ -305,7 +305,7 @@ def _forged(play: Play, name: str, body: bytes, expected: str) -> None:
     """Sends what forgers made, past every honest program."""
     with play.step(f"A cheating bank and a cheating prover send {name}.") as step:
         with play.nothing_written(f"{name} writes nothing"):
-            found = problem_of(play.post("/v1/financings", body, f"forged-{play.paper('key').stem}-0123456789"))
+            found = problem_of(play.post(BANK_B, "/v1/financings", body, f"forged-{play.paper('key').stem}-0123456789"))
         play.expect(f"{name} is refused", found == expected, found or "accepted")
         step.sees("The cheat", f"{found}.")
 
