@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
+from parties.common.request_keys import RequestSecret
 from schemas.answers import EntriesPage
 from schemas.canonical import canonical
 from schemas.entries import Genesis
@@ -28,6 +30,7 @@ from schemas.kinds import load_kinds
 from service.cli import app
 from service.settings import SettingsError, load_settings
 from tests.builders import ORIGIN, World, make_identity, make_register, registration_request
+from tests.service.harness import signer
 from zkcore.secret.keys import ViewSecret
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -265,12 +268,13 @@ def test_what_was_committed_is_there_after_a_kill(world: World, identities: dict
     init(directory, identities["customs"], identities["regulator"])
     body = canonical(registration_request([make_register(world, 500)]))
     headers = {"Content-Type": "application/json", "Idempotency-Key": "register-before-the-kill"}
+    signed = signer(RequestSecret(world.attester_seal.encode()), lambda: int(time.time()))  # the key of make_identity
     with process(directory) as (service, ready):
-        first = httpx.post(f"{address(ready)}/v1/documents", content=body, headers=headers)
+        first = httpx.post(f"{address(ready)}/v1/documents", content=body, headers=headers, auth=signed)
         service.kill()
     assert first.status_code == 201
     with running(directory) as http:
-        again = http.post("/v1/documents", content=body, headers=headers)
+        again = http.post("/v1/documents", content=body, headers=headers, auth=signed)
         assert (again.status_code, again.content) == (201, first.content)
         assert again.headers["Idempotency-Replayed"] == "true"
         assert http.get("/v1/health").json()["entries"] == 2

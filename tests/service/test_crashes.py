@@ -101,13 +101,13 @@ def test_a_write_that_breaks_anywhere_leaves_nothing(desk: Desk, prepare: Callab
     send, at = prepare(desk), 0
     while True:
         with breaking(desk, at, Broken("a secret")) as seen:
-            before = desk.dump()
+            before = desk.kept()
             response = send()
         if len(seen) <= at:
             break
         refused(response, problems.INTERNAL)
         assert "secret" not in response.text
-        assert desk.dump() == before, seen[-1]
+        assert desk.kept() == before, seen[-1]
         at += 1
     assert at >= WRITES[prepare]
     assert response.status_code == 201

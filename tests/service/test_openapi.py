@@ -8,11 +8,12 @@ import pytest
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
-from schemas import answers, authenticity, messages, problems
+from schemas import answers, authenticity, callers, messages, problems
 from schemas.entries import Genesis
 from schemas.problems import CONTENT_TYPE, Problem
 from service.app import openapi_document
 from service.authenticity.routes import router as authenticity_router
+from service.institutions.routes import router as institutions
 from service.routes import router
 from tests.service.harness import Desk
 
@@ -26,7 +27,9 @@ UNREACHABLE = {problems.NOT_FOUND.slug, problems.METHOD_NOT_ALLOWED.slug}
 def model(reference: dict[str, str]) -> type[BaseModel]:
     """The message that a reference names."""
     name = reference["$ref"].removeprefix("#/components/schemas/")
-    known: dict[str, Any] = {**vars(answers), **vars(messages), **vars(authenticity), "Genesis": Genesis, "Problem": Problem}
+    modules = (answers, messages, callers, authenticity)
+    known: dict[str, Any] = {name: item for module in modules for name, item in vars(module).items()}
+    known |= {"Genesis": Genesis, "Problem": Problem}
     found: type[BaseModel] = known[name]
     return found
 
@@ -44,10 +47,10 @@ def test_it_is_openapi_3_1_and_is_served(desk: Desk) -> None:
 
 
 def test_every_route_is_described() -> None:
-    found = [route for route in (*router.routes, *authenticity_router.routes) if isinstance(route, APIRoute)]
+    found = [route for route in (*router.routes, *institutions.routes, *authenticity_router.routes) if isinstance(route, APIRoute)]
     routes = {(route.path, method.lower()) for route in found for method in route.methods or ()}
     assert routes == {(path, method) for method, path, _ in OPERATIONS}
-    assert len(set(IDS)) == len(IDS) == 15
+    assert len(set(IDS)) == len(IDS) == 18
 
 
 def test_names_are_snake_case() -> None:
@@ -108,5 +111,17 @@ def test_writes_need_a_key_and_say_when_they_replay() -> None:
 
 
 def test_the_export_is_behind_a_bearer_token() -> None:
-    secured = [path for _, path, operation in OPERATIONS if operation.get("security")]
-    assert secured == ["/v1/entries"]
+    assert secured("HTTPBearer") == {("get", "/v1/entries"), ("get", "/v1/alerts")}
+
+
+def test_every_write_is_signed() -> None:
+    """And what is counted for a caller, or is an attester's to say, though it needs no Idempotency-Key."""
+    writes = {(method, path) for method, path, operation in OPERATIONS if "201" in operation["responses"]}
+    writes |= {("post", path) for path in ("/v1/evaluations", "/v1/credentials", "/v1/credentials/lookups")}
+    assert secured("RequestSignature") == writes
+    assert DOCUMENT["components"]["securitySchemes"]["RequestSignature"]["scheme"] == "signature"
+
+
+def secured(scheme: str) -> set[tuple[str, str]]:
+    """The operations that need this and nothing else."""
+    return {(method, path) for method, path, operation in OPERATIONS if operation.get("security") == [{scheme: []}]}

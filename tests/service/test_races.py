@@ -169,12 +169,12 @@ def test_one_draw_id_on_two_documents(desk: Desk, world: World, monkeypatch: pyt
 def test_a_storm_ends(desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A write that loses every time is told to come back, and nothing of it is written."""
     paper, loan = desk.draw(desk.register(1_000)[0], 400)
-    reduction, moved = make_reduce(world, paper, loan, 400), desk.dump()
+    reduction, moved = make_reduce(world, paper, loan, 400), desk.kept()
     monkeypatch.setattr("service.storage._move", _always_lost)
     response = desk.send_reduction(reduction)
     refused(response, problems.UNAVAILABLE)
     assert response.headers["Retry-After"] == "1"
-    assert desk.dump() == moved
+    assert desk.kept() == moved
     monkeypatch.undo()
     assert desk.send_reduction(reduction).status_code == 201
 
