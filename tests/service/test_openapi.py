@@ -47,7 +47,9 @@ def test_it_is_openapi_3_1_and_is_served(desk: Desk) -> None:
 
 
 def test_every_route_is_described() -> None:
-    found = [route for route in (*router.routes, *institutions.routes, *authenticity_router.routes) if isinstance(route, APIRoute)]
+    found = [
+        route for route in (*router.routes, *institutions.routes, *authenticity_router.routes) if isinstance(route, APIRoute)
+    ]
     routes = {(route.path, method.lower()) for route in found for method in route.methods or ()}
     assert routes == {(path, method) for method, path, _ in OPERATIONS}
     assert len(set(IDS)) == len(IDS) == 18
