@@ -234,6 +234,24 @@ class ReduceMemo(SecretMessage):
     note: Text
 
 
+class AlertMemo(SecretMessage):
+    """Bank to regulator, outside the log: something that nobody else is to know. What does not apply is empty.
+
+    kind: wrong-owner (a declaration presented by another than its owner), unknown-document, bad-memo, forgery-suspected,
+          not-confirmed (a check found no such paper: unknown, another's, or wrong particulars), other
+    holder: of whom it is told, as far as known
+    """
+
+    kind: Literal["wrong-owner", "unknown-document", "bad-memo", "forgery-suspected", "not-confirmed", "other"]
+    bank: Holder
+    bank_name: Annotated[str, Field(max_length=100)]
+    number: Annotated[str, Field(max_length=32)]
+    holder: Annotated[str, Field(max_length=100)]
+    document: Identifier | None
+    reference: Annotated[str, Field(max_length=64)]
+    note: Text
+
+
 # --- files between parties -------------------------------------------------------------------------------------------------
 
 

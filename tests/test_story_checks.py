@@ -26,7 +26,8 @@ from parties.common.sheet import REASON_COLUMN, Sheet
 from parties.customs.enrol import enrol
 from parties.customs.register import Office, register_declarations
 from parties.enterprise.seed import create_wallet, new_words
-from tests.parties.scene import HOLDER, ORIGIN, Scene, declarations_csv
+from parties.regulator import cli as regulator_cli
+from tests.parties.scene import HOLDER, ORIGIN, TOKEN, Scene, declarations_csv
 
 OTHER_HOLDER = "91350211MA31QW5E9P"
 PASSING = 487
@@ -242,3 +243,58 @@ def test_two_checks_of_one_paper_send_nothing_alike_but_the_token(scene: Scene) 
         check_papers(bank, as_csv([row(GOOD[3])]))
     first, _, _, second, _, _ = (json.loads(body) for _, body, _ in scene.wire.sent[before:])
     assert not set(first["blinded"]) & set(second["blinded"])
+
+
+# --- another's declaration ------------------------------------------------------------------------------------------------
+
+
+def test_ningbo_presents_xiamens_declaration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bank is refused as for any unknown paper and not told whose it is; the regulator is told, and sees whose it is."""
+    scene = Scene(tmp_path / "scene")
+    words, number = new_words(scene.randomness), "370220260000220000"
+    home = scene.home("xiamen")
+    xiamen = create_wallet(
+        home, scene.suite, origin=ORIGIN, holder=OTHER_HOLDER, name="Xiamen", words=words, randomness=scene.randomness
+    )
+    enrol(scene.home("customs"), scene.suite, scene.customs, [xiamen.identity])
+    content = declarations_csv([(number, "EUR 220000.00")]).replace(HOLDER.encode(), OTHER_HOLDER.encode())
+    office = Office(scene.suite, scene.home("customs"), scene.customs, scene.customs_client, scene.randomness)
+    assert not register_declarations(office, content.replace(b"Ningbo Exports", b"Xiamen")).errors
+
+    papers = tmp_path / "papers.csv"
+    presented = {"币制": "EUR", "总价": "220,000.00"}
+    papers.write_bytes(as_csv([row(number, **presented), row(UNKNOWN[0], **presented)]))
+    code, shown = _check(scene, monkeypatch, str(papers), "--json")
+    assert code == 1
+    xiamens, unknown = json.loads(shown)["rows"]
+    for told in (xiamens, unknown):
+        del told["row"], told["number"]
+    assert xiamens == unknown
+    assert xiamens["outcome"] == "not-confirmed"
+    assert OTHER_HOLDER not in shown
+    assert "Xiamen" not in shown
+
+    monkeypatch.setattr(runtime, "connect", lambda url: scene.client)
+    token = tmp_path / "token"
+    token.write_text(TOKEN)
+    bureau = str(scene.home("regulator").directory)
+    options = ["--home", bureau, "--service", "http://127.0.0.1:1", "--token-file", str(token)]
+    result = CliRunner().invoke(regulator_cli.app, ["alerts", *options, "--json"])
+    assert result.exit_code == 0, result.output
+    first, second = json.loads(result.stdout)["alerts"]
+    assert first["kind"] == second["kind"] == "not-confirmed"
+    assert (first["told"]["number"], first["told"]["holder"], first["told"]["bank"]) == (number, HOLDER, "bank-a")
+    assert first["told"]["note"].startswith("EUR 220,000.00")
+    assert first["caller"]["institution"] == "bank-a"
+    assert [(item["holder"], item["name"]) for item in first["owners"]] == [(OTHER_HOLDER, "Xiamen")]
+    assert (first["another"], second["another"], second["owners"]) == (True, False, [])
+    table = CliRunner().invoke(regulator_cli.app, ["alerts", *options]).stdout
+    assert OTHER_HOLDER in table
+
+    assert _check_silently(scene, monkeypatch, papers) == 1
+    assert len(list(scene.client.all_alerts(TOKEN))) == 2
+    scene.close()
+
+
+def _check_silently(scene: Scene, monkeypatch: pytest.MonkeyPatch, papers: Path) -> int:
+    return _check(scene, monkeypatch, str(papers), "--no-alert")[0]

@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from parties.bank.alert import Told, send_alert
 from parties.bank.desk import Desk
 from parties.common.authenticity import EXPORT_DECLARATION, evaluate, live_keys, look_up
 from parties.common.credentials import RECORD_FIELDS, presentation_claim
+from parties.common.money import money_text
 from schemas.domain.csv_form import RowError
 from schemas.domain.errors import DomainError, ErrorCode
 from schemas.domain.presented import PresentedPaper, read_presented
@@ -22,6 +24,8 @@ from zkcore.authenticity import PaperFields
 from zkcore.errors import BatchRejected, ZkError
 from zkcore.verifying.batch import Claim, verify
 
+MOST_ALERTS = 100
+"""Papers of one file that the regulator is told of one by one: a file of another kind should not flood it."""
 Outcome = Literal["financeable", "malformed", "import", "repeated", "not-confirmed", "not-financeable"]
 
 
@@ -152,6 +156,22 @@ def _vouched(desk: Desk, shown: dict[int, tuple[PaperFields, Presentation]]) -> 
 
 def _said(item: Presentation) -> PaperFields:
     return PaperFields(item.kind, item.number, item.holder, item.currency, item.total, item.declared)
+
+
+# --- the regulator --------------------------------------------------------------------------------------------------------
+
+
+def alert_regulator(desk: Desk, report: CheckReport) -> int:
+    """Tell the regulator, sealed, of each paper that is not confirmed: it knows every number, and so whose it is.
+
+    At most MOST_ALERTS of one file, the last of which says how many more there are. Returns how many were told one by one.
+    """
+    found = [item.paper for item in report.checked if item.outcome == "not-confirmed"]
+    for place, paper in enumerate(found[:MOST_ALERTS], start=1):
+        more = f"; and {len(found) - place} more in this file" if place == MOST_ALERTS and place < len(found) else ""
+        said = f"{money_text(paper.total, paper.currency.alpha)}, {paper.declared_on.isoformat()}{more}"
+        send_alert(desk, Told("not-confirmed", number=paper.number.text, holder=paper.holder.text, note=said))
+    return min(len(found), MOST_ALERTS)
 
 
 # --- words ----------------------------------------------------------------------------------------------------------------

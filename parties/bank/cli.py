@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from parties.bank import checking, listing
+from parties.bank.alert import KINDS, Told, send_alert
 from parties.bank.application import check_application, check_terms, read_application
-from parties.bank.check import CheckReport, check_papers
+from parties.bank.check import CheckReport, alert_regulator, check_papers
 from parties.bank.commit import commit_file
 from parties.bank.desk import Desk
 from parties.bank.draft import Terms, prepare_draft, write_draft
@@ -30,6 +31,7 @@ from parties.common.errors import EXIT_REFUSED
 from parties.common.home import IDENTITY_FILE, Home, read_bytes
 from parties.common.keyring import About, create_signer, load_signer
 from parties.common.money import Money, money_text
+from parties.common.rotation import rotate_request_key
 from parties.common.sheet import Sheet
 from schemas.domain.csv_form import MAXIMUM_BYTES
 from schemas.sealed import Application
@@ -142,21 +144,27 @@ def check_command(
     failed: Annotated[
         Path | None, typer.Option("--failed", help="Write the rows that did not pass here, with reasons. 未通过的行写入此文件")
     ] = None,
+    silent: Annotated[
+        bool, typer.Option("--no-alert", help="Do not tell the regulator of papers that are not confirmed. 不向监管方发送警示")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Check that papers are authentic and financeable, up to 5,000 at once, without showing them. 核验报关单真实性
 
     The first row names the columns 海关编号, 生产销售单位统一社会信用代码, 币制, 总价, 申报日期 (or declaration_number,
     owner_credit_code, currency, total, declared_on). Exit code 0: all passed; 1: some did not; 3: the service does not answer.
+    Papers that are not confirmed are told to the regulator, sealed. Compare them with the original first where you can.
     """
-    content = read_bytes(papers, MAXIMUM_BYTES)
-    report = check_papers(open_desk(home, service), content)
+    content, desk = read_bytes(papers, MAXIMUM_BYTES), open_desk(home, service)
+    report = check_papers(desk, content)
     if failed is not None and report.errors:
         Sheet.read(content).write_refused(failed, report.failed_rows, report.errors)
     if as_json:
         output.print_json(checking.describe_check(report))
     else:
         show_check(report, failed)
+    if not silent and (told := alert_regulator(desk, report)):
+        output.remark(f"{told} papers were told to the regulator.", f"已就 {told} 份报关单向监管方发送警示。")
     if report.errors:
         raise typer.Exit(EXIT_REFUSED)
 
@@ -209,6 +217,29 @@ def repay_command(
         f"Booked on {booked.record.reference}: {left} outstanding, {state_en}.",
         f"已登记 {booked.record.reference}：未结清 {left}，{state_zh}。",
     )
+
+
+@app.command("alert")
+@command
+def alert_command(
+    home: HomeOption,
+    service: ServiceOption,
+    kind: Annotated[str, typer.Option("--kind", help=f"{', '.join(KINDS)}. 警示种类")],
+    number: Annotated[str, typer.Option("--number", help="The declaration, as it was presented. 报关单号")] = "",
+    holder: Annotated[str, typer.Option("--holder", help="Credit code of who presented it. 出示方代码")] = "",
+    reference: ReferenceOption = "",
+    note: NoteOption = "",
+) -> None:
+    """Tell the regulator of something, sealed: the service cannot read it. 向监管方发送警示"""
+    send_alert(open_desk(home, service), Told(kind, number, holder, reference, note))
+    output.say("Sent; the regulator alone can read it.", "已发送，仅监管方可读。")
+
+
+@app.command("rotate-key")
+@command
+def rotate_key_command(home: HomeOption, service: ServiceOption) -> None:
+    """Change the key that signs your requests. Safe to run again. 更换请求签名密钥"""
+    rotate_request_key(Home(home), "bank", service)
 
 
 def open_desk(home: Path, service: str) -> Desk:

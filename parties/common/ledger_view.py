@@ -15,8 +15,9 @@ from pydantic import BaseModel
 
 from parties.common.client import Log, ServiceClient
 from parties.common.errors import ServiceMisbehaved
-from parties.common.memos import open_memo
-from schemas.answers import DocumentView
+from parties.common.memos import open_box, open_memo
+from schemas.answers import Block, DocumentView
+from schemas.callers import CallerNote
 from schemas.canonical import canonical_value
 from schemas.entries import Closed, Drawn, Genesis, Reduced, Registered, decode_entry
 from schemas.messages import Reader as ReaderName
@@ -38,7 +39,7 @@ T = TypeVar("T", bound=BaseModel)
 DEFAULT_BOUND = 1 << 40
 """Minor units up to which a limit is searched when its memo is garbage: a minute or so in Python for the largest."""
 
-AlertCode = Literal["memo-unreadable", "memo-contradicts", "amount-unknown"]
+AlertCode = Literal["memo-unreadable", "memo-contradicts", "amount-unknown", "caller-unreadable", "caller-differs"]
 
 
 # --- what comes out -------------------------------------------------------------------------------------------------------
@@ -72,6 +73,7 @@ class OpenedDraw:
 
     memo: what the bank wrote, already compared with the commitment; None when it is unreadable or lies about the amount
     prover: who proved the headroom, "owner" or "regulator"
+    caller: whose signed request it came with, as the service tells the regulator alone; None for others, or unreadable
     """
 
     state: DrawState
@@ -81,6 +83,7 @@ class OpenedDraw:
     outstanding: int | None
     memo: DrawMemo | None
     reductions: tuple[OpenedReduction, ...]
+    caller: CallerNote | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -88,6 +91,7 @@ class OpenedDocument:
     """A document. `limit` and `headroom` in minor units; None when they could not be opened.
 
     memo: what the attester wrote for this reader; None when it is unreadable or lies about the limit
+    blocks: when institutions were kept off it for asking too often, as the service tells in a private view
     """
 
     state: DocumentState
@@ -97,6 +101,7 @@ class OpenedDocument:
     memo: OwnerRegisterMemo | RegulatorRegisterMemo | None
     draws: tuple[OpenedDraw, ...]
     alerts: tuple[Alert, ...]
+    blocks: tuple[Block, ...] = ()
 
     @property
     def drawn(self) -> int | None:
@@ -258,7 +263,7 @@ def open_view(
             "the state that the service tells of a document does not follow from its entries; tell the regulator",
             "服务所称的单证状态与日志条目不符；请告知监管方",
         )
-    return opened
+    return replace(opened, blocks=tuple(view.blocks))
 
 
 def open_entries(
@@ -318,6 +323,7 @@ class _Opener:
             self._reduced(entry, leaf)
         elif isinstance(entry, Closed):
             draw = self._draws[entry.body.draw]
+            self._same_caller(draw, entry.caller)
             self._draws[entry.body.draw] = replace(draw, state=ledger.closed(draw.state, leaf))
         else:
             raise KeyError("a second registration")
@@ -331,12 +337,17 @@ class _Opener:
         memo = self._memo(draft.memos, DrawMemo, draft.draw)
         amount, agrees = self._amount(draft.amount, None if memo is None else memo.amount, self._bound(), draft.draw)
         kept = memo if agrees else None
-        self._draws[draft.draw] = OpenedDraw(draw, entry.time, operation.headroom.prover, amount, amount, kept, ())
+        caller = self._caller(entry.caller, draft.draw)
+        if caller is not None and memo is not None and memo.bank not in (caller.institution, *caller.outlet):
+            self._differs(draft.draw)
+        prover = operation.headroom.prover
+        self._draws[draft.draw] = OpenedDraw(draw, entry.time, prover, amount, amount, kept, (), caller)
 
     def _reduced(self, entry: Reduced, leaf: bytes) -> None:
         operation = entry.body.decode(self._suite.group)
         draw = self._draws[operation.draw]
         self._state, state = ledger.reduced(self._parameters, self._state, draw.state, operation, leaf)
+        self._same_caller(draw, entry.caller)
         memo = self._memo(operation.memos, ReduceMemo, operation.draw)
         amount, agrees = self._amount(operation.amount, None if memo is None else memo.amount, self._bound(), operation.draw)
         restores = operation.reason in self._parameters.kinds[self._state.kind].restores
@@ -345,6 +356,26 @@ class _Opener:
         self._draws[operation.draw] = replace(
             draw, state=state, outstanding=outstanding, reductions=(*draw.reductions, reduction)
         )
+
+    def _caller(self, sealed: bytes, draw: bytes) -> CallerNote | None:
+        """Who called, which the service sealed to the regulator; nobody else is to read it."""
+        if self._reader.name == operations.OWNER:
+            return None
+        try:
+            return open_box(self._reader.seal, sealed, CallerNote)
+        except MemoError:
+            self._alert("caller-unreadable", draw, "who called cannot be read", "无法读取提交机构")
+            return None
+
+    def _same_caller(self, draw: OpenedDraw, sealed: bytes) -> None:
+        """What follows a draw comes from whom the draw came from."""
+        caller = self._caller(sealed, draw.state.draw)
+        if caller is not None and draw.caller is not None and caller.institution != draw.caller.institution:
+            self._differs(draw.state.draw)
+
+    def _differs(self, draw: bytes) -> None:
+        en = "the institution that called is not the bank that the draw is said to be of"
+        self._alert("caller-differs", draw, en, "提交机构与登记所称银行不一致")
 
     def result(self) -> OpenedDocument:
         draws = tuple(self._draws.values())

@@ -14,6 +14,7 @@ from parties.common.errors import EXIT_REFUSED
 from parties.common.home import IDENTITY_FILE, Home, read_bytes, read_identity
 from parties.common.keyring import About, create_signer, load_signer
 from parties.common.money import money_text
+from parties.common.rotation import rotate_request_key
 from parties.common.sheet import Sheet
 from parties.customs.enrol import Enrolment, enrol
 from parties.customs.publish import publish_all
@@ -68,6 +69,13 @@ def enrol_command(
         output.show_table("Enterprises 企业", ["Credit code 信用代码", "Name 名称", "State 结果", "Why 原因"], rows)
     if any(result.error for result in results):
         raise typer.Exit(EXIT_REFUSED)
+
+
+@app.command("rotate-key")
+@command
+def rotate_key_command(home: HomeOption, service: ServiceOption) -> None:
+    """Change the key that signs your requests 更换请求签名密钥. Safe to run again."""
+    rotate_request_key(Home(home), "attester", service)
 
 
 @app.command("register")

@@ -180,6 +180,7 @@ def documents_command(home: HomeOption, service: ServiceOption, as_json: JsonOpt
         for owned, document in opened
     ]
     output.show_table(f"Documents 单证: {len(rows)}", columns, rows, right=columns[2:])
+    _show_blocks(opened)
 
 
 @app.command("draws")
@@ -213,6 +214,20 @@ def draws_command(home: HomeOption, service: ServiceOption, as_json: JsonOption 
         for owned, draw in found
     ]
     output.show_table(f"Draws 登记: {len(rows)}", columns, rows, right=columns[4:6])
+    _show_blocks(opened)
+
+
+def _show_blocks(opened: Sequence[tuple[OwnedDocument, OpenedDocument]]) -> None:
+    """An institution asked too often for more than was proven: its owner is told when, and not who."""
+    for owned, document in opened:
+        for block in document.blocks:
+            number, start, end = owned.credential.number, _time(block.time), _time(block.until)
+            output.remark(
+                f"Declaration {number}: an institution asked too often for more than could be proven, and may not draw on it "
+                f"from {start} until {end}. The regulator was told. Ask your banks if you do not know of it.",
+                f"报关单 {number}：有机构多次申请登记而余额未获证明，自 {start} 至 {end} 不得在其上登记；监管方已获知。"
+                "如不知情，请向相关银行核实。",
+            )
 
 
 def _money(minor: int | None, owned: OwnedDocument) -> str:
@@ -234,6 +249,7 @@ def _document_json(owned: OwnedDocument, document: OpenedDocument) -> dict[str, 
         "outstanding": document.outstanding,
         "headroom": document.headroom,
         "draws": len(document.draws),
+        "blocks": [block.model_dump() for block in document.blocks],
         "alerts": [alert.code for alert in document.alerts],
     }
 

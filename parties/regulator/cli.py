@@ -8,13 +8,22 @@ from typing import Annotated, Any
 import typer
 
 from parties.common import output, runtime
-from parties.common.commands import HomeOption, JsonOption, OriginOption, OutputOption, ServiceOption, command, new_app
+from parties.common.commands import (
+    HomeOption,
+    JsonOption,
+    OriginOption,
+    OutputOption,
+    ServiceOption,
+    TokenOption,
+    command,
+    new_app,
+)
 from parties.common.errors import InputError, Refused
 from parties.common.home import IDENTITY_FILE, Home, write_private
 from parties.common.keyring import About, create_viewer, load_viewer
 from parties.common.ledger_view import DEFAULT_BOUND, Alert, Search
 from parties.common.logarithm_cache import DEFAULT_BITS, LEAST_BITS, MOST_BITS, kept_table
-from parties.regulator import report
+from parties.regulator import alerts, report
 from parties.regulator.approve import approve, read_draft, write_approval
 from parties.regulator.bureau import Bureau
 from parties.regulator.open import OpenedLog, fetch_entries, open_log, read_export
@@ -29,6 +38,7 @@ app = new_app("""Regulator: open everything in your jurisdiction. 监管方：�
     tradeveil regulator keys    --home bureau --origin trade.example/log
     tradeveil regulator open    --home bureau --service http://127.0.0.1:8440 --token-file export.token --csv log.csv
     tradeveil regulator open    --home bureau --export log.ndjson --by-logarithm
+    tradeveil regulator alerts  --home bureau --service http://127.0.0.1:8440 --token-file export.token
     tradeveil regulator approve --home bureau --service http://127.0.0.1:8440 draft.json -o approval.json
 """)
 
@@ -144,6 +154,28 @@ def approve_command(
         f"Approved {len(approval.lines)} line(s); hand {out} to the bank.",
         f"已批准 {len(approval.lines)} 行；请将 {out} 交给银行。",
     )
+
+
+@app.command("alerts")
+@command
+def alerts_command(
+    home: HomeOption,
+    service: ServiceOption,
+    token_file: TokenOption,
+    start: Annotated[int, typer.Option("--from", min=0, help="Number of the first alert. 起始序号")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Open what banks and the service told you outside the log. 查看警示"""
+    viewer = load_viewer(Home(home), runtime.suite(), _ROLE)
+    client = runtime.connect(service)
+    token = runtime.read_token(token_file)
+    opened = alerts.open_alerts(viewer, client.all_alerts(token, start))
+    if alerts.numbers(opened):
+        opened = alerts.with_owners(opened, open_log(runtime.suite(), viewer, fetch_entries(client, token)))
+    if as_json:
+        output.print_json({"alerts": alerts.describe(opened)})
+        return
+    output.show_table(f"Alerts 警示: {len(opened)}", alerts.COLUMNS, alerts.rows(opened))
 
 
 def show(opened: OpenedLog) -> None:

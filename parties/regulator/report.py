@@ -36,6 +36,7 @@ DOCUMENT_AMOUNTS = ("limit 额度", "drawn 累计登记", "outstanding 未结清
 DRAW_COLUMNS = (
     "declaration 报关单",
     "bank 银行",
+    "caller 提交机构",
     "reference 编号",
     "amount 金额",
     "outstanding 未结清",
@@ -60,6 +61,7 @@ CSV_COLUMNS = (
     "bank",
     "bank_name",
     "outlet",
+    "caller",
     "reference",
     "financing",
     "amount",
@@ -96,6 +98,7 @@ def _draw_row(document: OpenedDocument, draw: OpenedDraw) -> list[str]:
     return [
         UNKNOWN if registered is None else registered.number,
         UNKNOWN if memo is None else memo.bank_name,
+        caller_text(draw),
         UNKNOWN if memo is None else memo.reference,
         _money(draw.amount, alpha),
         _money(draw.outstanding, alpha),
@@ -121,6 +124,11 @@ def register_memo(document: OpenedDocument) -> RegulatorRegisterMemo | None:
 
 def _money(amount: int | None, alpha: str) -> str:
     return UNKNOWN if amount is None else money_text(amount, alpha)
+
+
+def caller_text(draw: OpenedDraw) -> str:
+    """Whose request the draw came with, down to the outlet."""
+    return UNKNOWN if draw.caller is None else " > ".join([draw.caller.institution, *draw.caller.outlet])
 
 
 def _state(draw: OpenedDraw) -> str:
@@ -178,7 +186,7 @@ def _csv_shared(document: OpenedDocument) -> dict[str, str]:
 
 
 def _csv_draw(draw: OpenedDraw, alpha: str) -> dict[str, str]:
-    memo, told = draw.memo, {"draw": encode_base64url(draw.state.draw)}
+    memo, told = draw.memo, {"draw": encode_base64url(draw.state.draw), "caller": caller_text(draw)}
     if memo is not None:
         told |= {"bank": memo.bank, "bank_name": memo.bank_name, "outlet": memo.outlet, "reference": memo.reference}
         told |= {"financing": encode_base64url(memo.financing), "note": memo.note}
@@ -265,6 +273,7 @@ def _describe_draw(draw: OpenedDraw) -> dict[str, Any]:
         "bank": None if memo is None else memo.bank,
         "bank_name": None if memo is None else memo.bank_name,
         "outlet": None if memo is None else memo.outlet,
+        "caller": None if draw.caller is None else draw.caller.model_dump(mode="json"),
         "reference": None if memo is None else memo.reference,
         "financing": None if memo is None else encode_base64url(memo.financing),
         "note": None if memo is None else memo.note,

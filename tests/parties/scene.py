@@ -95,11 +95,12 @@ class Scene:
     suite: Suite = field(default_factory=lambda: engine.load())
     randomness: Randomness = field(default_factory=lambda: SeededRandomness(b"scene"))
     now: int = NOW
+    database: str = ""
 
     def __post_init__(self) -> None:
         suite = self.suite
-        database = f"sqlite:///{self.directory / 'service.db'}"
-        if not (self.directory / "service.db").exists():
+        database = self.database or f"sqlite:///{self.directory / 'service.db'}"
+        if not (self.directory / "customs").exists():
             self._make_keys()
             self._begin_log(database)
         self.customs = load_signer(self.home("customs"), suite, "attester")
