@@ -357,7 +357,7 @@ def test_a_refusal_leaves_no_gap(scene: Scene, monkeypatch: pytest.MonkeyPatch) 
     def refuse(*_: object) -> None:
         raise refusal(problems.REGISTRATION_REFUSED)
 
-    monkeypatch.setattr(scene.client, "register", refuse)
+    monkeypatch.setattr(scene.customs_client, "register", refuse)
     with pytest.raises(ServiceRefused):
         register(scene, (SECOND, "USD 2"))
     monkeypatch.undo()
@@ -373,7 +373,7 @@ def test_a_service_that_cannot_tell_leaves_the_batch_pending(
     def fail(*_: object) -> None:
         raise refusal(kind)
 
-    monkeypatch.setattr(scene.client, "register", fail)
+    monkeypatch.setattr(scene.customs_client, "register", fail)
     with pytest.raises(ServiceRefused):
         register(scene, (FIRST, "USD 1"))
     monkeypatch.undo()
