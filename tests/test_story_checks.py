@@ -22,11 +22,14 @@ from parties.bank import cli as bank_cli
 from parties.bank.check import CheckReport, check_papers
 from parties.bank.desk import Desk as BankDesk
 from parties.common import runtime
+from parties.common.errors import ServiceMisbehaved
 from parties.common.sheet import REASON_COLUMN, Sheet
 from parties.customs.enrol import enrol
+from parties.customs.publish import publish_all
 from parties.customs.register import Office, register_declarations
 from parties.enterprise.seed import create_wallet, new_words
 from parties.regulator import cli as regulator_cli
+from service.authenticity.keys import add_key, create_keys, end_key
 from tests.parties.scene import HOLDER, ORIGIN, TOKEN, Scene, declarations_csv
 
 OTHER_HOLDER = "91350211MA31QW5E9P"
@@ -298,3 +301,43 @@ def test_ningbo_presents_xiamens_declaration(tmp_path: Path, monkeypatch: pytest
 
 def _check_silently(scene: Scene, monkeypatch: pytest.MonkeyPatch, papers: Path) -> int:
     return _check(scene, monkeypatch, str(papers), "--no-alert")[0]
+
+
+# --- the evaluation key is changed ----------------------------------------------------------------------------------------
+
+
+def test_banks_go_on_while_the_key_is_changed(tmp_path: Path) -> None:
+    """At every step of the procedure in docs/DEPLOYING.md, and whatever Customs has published by then."""
+    scene = Scene(tmp_path / "scene")
+    office = Office(scene.suite, scene.home("customs"), scene.customs, scene.customs_client, scene.randomness)
+    register_declarations(office, declarations_csv([(GOOD[0], f"USD {TOTAL}")]))
+    keys, bank = scene.directory / "evaluation-keys.json", scene.bank("A")
+    papers = as_csv([row(GOOD[0]), row(GOOD[1]), row(UNKNOWN[0])])
+
+    def checked() -> list[str]:
+        return list(check_papers(bank, papers).outcomes.values())
+
+    assert checked() == ["financeable", "not-confirmed", "not-confirmed"]
+    add_key(keys, scene.now)
+    assert checked() == ["financeable", "not-confirmed", "not-confirmed"]
+    register_declarations(office, declarations_csv([(GOOD[1], f"USD {TOTAL}")]))
+    assert checked() == ["financeable", "financeable", "not-confirmed"]
+    with office.home.lock():
+        assert publish_all(office) == 1
+        assert publish_all(office) == 0
+    assert checked() == ["financeable", "financeable", "not-confirmed"]
+    end_key(keys, 1, scene.now)
+    assert checked() == ["financeable", "financeable", "not-confirmed"]
+    scene.close()
+
+
+def test_another_key_of_an_epoch_is_an_alarm(tmp_path: Path) -> None:
+    scene = Scene(tmp_path / "scene")
+    bank, keys = scene.bank("A"), scene.directory / "evaluation-keys.json"
+    papers = as_csv([row(GOOD[0])])
+    check_papers(bank, papers)
+    keys.unlink()
+    create_keys(keys, scene.now)
+    with pytest.raises(ServiceMisbehaved, match="another evaluation key"):
+        check_papers(bank, papers)
+    scene.close()
