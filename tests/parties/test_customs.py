@@ -54,7 +54,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
 
 
 def office(scene: Scene) -> Office:
-    return Office(scene.suite, scene.home("customs"), scene.customs, scene.client, scene.randomness)
+    return Office(scene.suite, scene.home("customs"), scene.customs, scene.customs_client, scene.randomness)
 
 
 def register(scene: Scene, *declarations: tuple[str, str], **changes: Any) -> Report:
@@ -289,7 +289,7 @@ def _lose_the_registration(scene: Scene, losing: str) -> None:
 
     class Known:
         def __init__(self) -> None:
-            self.register = scene.client.register
+            self.register = scene.customs_client.register
 
         def parameters(self, *_: object) -> object:
             return log
@@ -350,7 +350,7 @@ def test_a_refusal_leaves_no_gap(scene: Scene, monkeypatch: pytest.MonkeyPatch) 
     def refuse(*_: object) -> None:
         raise refusal(problems.REGISTRATION_REFUSED)
 
-    monkeypatch.setattr(scene.client, "register", refuse)
+    monkeypatch.setattr(scene.customs_client, "register", refuse)
     with pytest.raises(ServiceRefused):
         register(scene, (SECOND, "USD 2"))
     monkeypatch.undo()
@@ -366,7 +366,7 @@ def test_a_service_that_cannot_tell_leaves_the_batch_pending(
     def fail(*_: object) -> None:
         raise refusal(kind)
 
-    monkeypatch.setattr(scene.client, "register", fail)
+    monkeypatch.setattr(scene.customs_client, "register", fail)
     with pytest.raises(ServiceRefused):
         register(scene, (FIRST, "USD 1"))
     monkeypatch.undo()
