@@ -24,7 +24,7 @@ from parties.bank.listing import describe_financing, draw_rows
 from parties.bank.records import FinancingRecord
 from parties.bank.repayment import Instruction, repay
 from parties.common import runtime
-from parties.common.client import Log
+from parties.common.client import Log, ServiceClient
 from parties.common.errors import InputError, Refused, ServiceMisbehaved, ServiceRefused, ServiceUnreachable
 from parties.common.money import Money
 from parties.common.sealed_files import read_sealed, write_sealed
@@ -248,7 +248,7 @@ def test_other_keys_of_the_log_than_before_are_refused(scene: Scene, monkeypatch
     honest = bank.log
     regulator = honest.genesis.regulator.model_copy(update={"seal_key": bytes([9]) * 32})
     swapped = Log(honest.genesis.model_copy(update={"regulator": regulator}), honest.parameters)
-    monkeypatch.setattr(scene.client, "parameters", lambda suite, origin: swapped)
+    monkeypatch.setattr(ServiceClient, "parameters", lambda client, suite, origin: swapped)
     with pytest.raises(ServiceMisbehaved):
         scene.check(scene.bank("A"), path)
 
@@ -465,7 +465,7 @@ def test_secrets_are_kept_from_others(scene: Scene) -> None:
 
 def test_the_commands(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """keys, show, draft, commit, draws, repay as a clerk runs them."""
-    monkeypatch.setattr(runtime, "connect", lambda url: scene.client)
+    monkeypatch.setattr(runtime, "connect", scene.connect)
     monkeypatch.setattr(runtime, "now", lambda: scene.now)
     run = CliRunner().invoke
     home = str(scene.directory / "bank-x")
@@ -473,6 +473,7 @@ def test_the_commands(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(app, keys).exit_code == 0
     assert run(app, keys).exit_code == 2
     bank = scene.bank("X")
+    scene.admit(bank.signer.identity)
     application, draft = scene.apply(bank, [f"{FIRST}=USD 600000.00"]), scene.path("d.json")
     shown = run(app, ["show", "--home", home, str(application)])
     assert shown.exit_code == 0
@@ -501,7 +502,7 @@ def test_the_commands(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_refusal_exits_with_1_and_shows_no_figure(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtime, "connect", lambda url: scene.client)
+    monkeypatch.setattr(runtime, "connect", scene.connect)
     monkeypatch.setattr(runtime, "now", lambda: scene.now)
     bank = scene.bank("A")
     record, _ = scene.draft(bank, scene.apply(bank, [f"{FIRST}=USD 600000.00"]))
@@ -516,7 +517,7 @@ def test_a_refusal_exits_with_1_and_shows_no_figure(scene: Scene, monkeypatch: p
 
 
 def test_an_unreachable_service_exits_with_3(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtime, "connect", lambda url: scene.client)
+    monkeypatch.setattr(runtime, "connect", scene.connect)
     bank = scene.bank("A")
     path = scene.apply(bank, [f"{FIRST}=USD 1.00"])
     scene.wire.lose_requests = 10
