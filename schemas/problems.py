@@ -402,6 +402,30 @@ DOCUMENT_REPEATED = _p(
     "Draw once on each document of a financing.",
     "同一笔融资中，每份单证只能登记一次。",
 )
+EVALUATION_EPOCH = _p(
+    "evaluation-epoch-unknown",
+    409,
+    "There is no evaluation key of this epoch, or its epoch has ended",
+    "该期次的评估密钥不存在或已停用",
+    "Fetch the evaluation keys again and use the last epoch that has no end.",
+    "请重新获取评估密钥，并使用最新的有效期次。",
+)
+BUDGET_SPENT = _p(
+    "evaluation-budget-spent",
+    429,
+    "Your budget of evaluations for today is spent",
+    "今日的核验额度已用完",
+    "Send the same request again after the time in Retry-After, or ask the operator for a larger budget.",
+    "请在 Retry-After 所示时间后重新提交，或向运营方申请提高额度。",
+)
+RECORD_REPEATED = _p(
+    "record-repeated",
+    422,
+    "A token stands twice in one publication",
+    "同一次发布中令牌重复",
+    "Publish one record for each token.",
+    "每个令牌只发布一条记录。",
+)
 INTERNAL = _p(
     "internal-error",
     500,
@@ -453,6 +477,9 @@ ALL: tuple[ProblemType, ...] = (
     CONSENT_USED,
     EXPIRED,
     DOCUMENT_REPEATED,
+    EVALUATION_EPOCH,
+    BUDGET_SPENT,
+    RECORD_REPEATED,
     INTERNAL,
     UNAVAILABLE,
 )

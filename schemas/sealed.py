@@ -5,13 +5,19 @@ Everything here contains amounts, names or secrets. Amounts are minor units. Sca
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from schemas.canonical import canonical_value
 from schemas.messages import ConsentMessage, DraftMessage, HeadroomMessage
 from schemas.wire import (
+    Base64Url,
     Currency,
+    Digest,
     Epoch,
     Holder,
     Identifier,
@@ -25,6 +31,8 @@ from schemas.wire import (
     SecretMessage,
 )
 from zkcore.amounts import MAXIMUM
+from zkcore.authenticity import SALT_SIZE, field_digest, field_salt
+from zkcore.errors import EncodingError
 
 MinorUnits = Annotated[int, Field(ge=1, le=MAXIMUM, description="minor units of the currency")]
 Text = Annotated[str, Field(max_length=200)]
@@ -40,8 +48,113 @@ class OpeningMessage(SecretMessage):
 # --- memos on the log ------------------------------------------------------------------------------------------------------
 
 
+FIELDS = ("number", "holder", "name", "date", "declared", "total", "limit", "mode", "share")
+"""The fields of a credential that its holder shows or does not show, each by itself."""
+
+_WHOLE_NUMBER = re.compile(r"0|[1-9][0-9]{0,15}")
+
+
+class Disclosure(SecretMessage):
+    """One field of a credential, shown. `value` as text: of an amount its minor units, in decimal digits."""
+
+    name: Name
+    salt: Annotated[bytes, Base64Url(SALT_SIZE)]
+    value: Text
+
+    def digest(self) -> bytes:
+        """What the attester signed in its place."""
+        return field_digest(self.salt, self.name, self.value.encode("utf-8"))
+
+
+class Presentation(SecretMessage):
+    """A credential as somebody is shown it: what the attester signed, and those fields that the reader needs.
+
+    `signature` (statement `credential`) is over everything but itself and `disclosed`. The digests are in ascending order, so
+    that their places say nothing. Fields are read with the properties below, which raise EncodingError for one that is not
+    shown; nothing of it is to be believed before `check` and the signature have passed.
+    """
+
+    document: Identifier
+    kind: Name
+    currency: Currency
+    epoch: Epoch
+    owner: Point
+    attester: Point
+    digests: list[Digest] = Field(min_length=1, max_length=32)
+    disclosed: list[Disclosure] = Field(max_length=32)
+    signature: Proof
+
+    def said(self) -> bytes:
+        """What the signature is over: the canonical JSON (RFC 8785) of what is not a disclosure."""
+        return canonical_value(self.model_dump(mode="json", exclude={"signature", "disclosed"}))
+
+    def check(self, needed: Iterable[str] = ()) -> None:
+        """Every disclosure is of a signed digest, no field is shown twice, and those `needed` are. Raises EncodingError."""
+        if any(left >= right for left, right in pairwise(self.digests)):
+            raise EncodingError("the digests of a credential are in ascending order, each once")
+        names = [item.name for item in self.disclosed]
+        if len(set(names)) != len(names):
+            raise EncodingError("a field of the credential is disclosed twice")
+        if any(item.digest() not in self.digests for item in self.disclosed):
+            raise EncodingError("a disclosed field is not one that the attester signed")
+        for name in needed:
+            self._shown(name)
+
+    @property
+    def number(self) -> str:
+        return self._shown("number")
+
+    @property
+    def holder(self) -> str:
+        return self._shown("holder")
+
+    @property
+    def name(self) -> str:
+        return self._shown("name")
+
+    @property
+    def date(self) -> str:
+        return self._shown("date")
+
+    @property
+    def declared(self) -> str:
+        return self._shown("declared")
+
+    @property
+    def share(self) -> str:
+        return self._shown("share")
+
+    @property
+    def total(self) -> int:
+        return self._minor_units("total")
+
+    @property
+    def limit(self) -> int:
+        return self._minor_units("limit")
+
+    def _shown(self, name: str) -> str:
+        for item in self.disclosed:
+            if item.name == name:
+                return item.value
+        raise EncodingError(f"the credential does not disclose the field {name}")
+
+    def _minor_units(self, name: str) -> int:
+        value = self._shown(name)
+        if not _WHOLE_NUMBER.fullmatch(value):
+            raise EncodingError(f"the field {name} of the credential is not a number of minor units")
+        return int(value)
+
+
 class Credential(SecretMessage):
-    """What the attester says of a document. `signature` (statement `credential`) is over everything but itself."""
+    """What an attester says of a document, whole, as its owner keeps it. `present` shows of it what a reader needs.
+
+    date: when the goods left, or else when they were declared
+    declared: when they were declared, by which a bank that holds the paper asks for it
+    total, limit: declared and financeable value in minor units; the limit is 0 where nothing is financeable
+    mode: supervision mode, or what corresponds to it in another kind
+    share: whether the limit is the whole total, a part of it, or none
+    salts: 32 secret bytes from which the salt of each field follows
+    """
 
     document: Identifier
     kind: Name
@@ -51,14 +164,37 @@ class Credential(SecretMessage):
     holder: Holder
     name: Annotated[str, Field(max_length=80)]
     date: str = Field(max_length=10)
-    limit: MinorUnits
+    declared: str = Field(max_length=10)
+    total: MinorUnits
+    limit: Annotated[int, Field(ge=0, le=MAXIMUM)]
+    mode: str = Field(max_length=16)
+    share: Literal["whole", "part", "none"]
     owner: Point
     attester: Point
+    salts: Annotated[bytes, Base64Url(32)]
     signature: Proof
+
+    def present(self, shown: Iterable[str]) -> Presentation:
+        """The credential with these fields disclosed. Raises KeyError for what is no field."""
+        fields = {name: self._disclosure(name) for name in FIELDS}
+        return Presentation(
+            document=self.document,
+            kind=self.kind,
+            currency=self.currency,
+            epoch=self.epoch,
+            owner=self.owner,
+            attester=self.attester,
+            digests=sorted(item.digest() for item in fields.values()),
+            disclosed=[fields[name] for name in shown],
+            signature=self.signature,
+        )
+
+    def _disclosure(self, name: str) -> Disclosure:
+        return Disclosure(name=name, salt=field_salt(self.salts, name), value=str(getattr(self, name)))
 
 
 class OwnerRegisterMemo(SecretMessage):
-    """Attester to owner: the credential, the blinding t of the document's key, the opening of the limit."""
+    """Attester to owner: the whole credential, the blinding t of the document's key, the opening of the limit."""
 
     credential: Credential
     key_blinding: Scalar
@@ -101,11 +237,12 @@ class ReduceMemo(SecretMessage):
 class AlertMemo(SecretMessage):
     """Bank to regulator, outside the log: something that nobody else is to know. What does not apply is empty.
 
-    kind: wrong-owner (a declaration presented by another than its owner), unknown-document, bad-memo, forgery-suspected, other
+    kind: wrong-owner (a declaration presented by another than its owner), unknown-document, bad-memo, forgery-suspected,
+          not-confirmed (a check found no such paper: unknown, another's, or wrong particulars), other
     holder: of whom it is told, as far as known
     """
 
-    kind: Literal["wrong-owner", "unknown-document", "bad-memo", "forgery-suspected", "other"]
+    kind: Literal["wrong-owner", "unknown-document", "bad-memo", "forgery-suspected", "not-confirmed", "other"]
     bank: Holder
     bank_name: Annotated[str, Field(max_length=100)]
     number: Annotated[str, Field(max_length=32)]
@@ -143,9 +280,9 @@ class ConsentOffer(SecretMessage):
 
 
 class ApplicationLine(SecretMessage):
-    """One document of an application: its credential, the amount asked on it, and the shift that makes the draw's key."""
+    """One document of an application: its credential as the bank is shown it, the amount asked, the shift of the draw's key."""
 
-    credential: Credential
+    credential: Presentation
     amount: MinorUnits
     key_shift: Scalar
     consent: ConsentOffer | None
@@ -189,3 +326,12 @@ class ApprovalFile(SecretMessage):
     financing: Identifier
     refused: Literal["cannot-be-proven", "not-applied-for", "expired"] | None
     lines: list[HeadroomMessage] = Field(max_length=100)
+
+
+# --- records on the service ------------------------------------------------------------------------------------------------
+
+
+class RecordContent(SecretMessage):
+    """What a record holds, for whoever has the fields of the paper: the credential, with those fields and the share shown."""
+
+    credential: Presentation

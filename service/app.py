@@ -11,6 +11,9 @@ from anyio import to_thread
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
+from service.authenticity.answering import Authenticity
+from service.authenticity.keys import KeyRing
+from service.authenticity.routes import router as authenticity_router
 from service.batches.routes import router as batches_router
 from service.batches.worker import BatchWorker
 from service.expiry import keep_freeing
@@ -40,11 +43,13 @@ def create_app(settings: Settings, suite: Suite, clock: Clock) -> FastAPI:
     storage = open_storage(settings.database, suite.group, settings.threads)
     try:
         verifier = open_verifier(suite, storage, clock, settings.service_key, settings.rules)
+        ring = KeyRing(settings.evaluation_keys)
     except Exception:
         storage.close()
         raise
     app = _assemble(settings)
     app.state.verifier = verifier
+    app.state.authenticity = Authenticity(storage, ring, verifier.institutions, clock)
     app.state.settings = settings
     app.state.batches = BatchWorker(verifier)
     app.state.draining = False
@@ -65,6 +70,7 @@ def _assemble(settings: Settings) -> FastAPI:
             {"name": "documents", "description": "Attested papers with a committed limit"},
             {"name": "financings", "description": "Draws on documents, and what becomes of them"},
             {"name": "batches", "description": "Many financings in one request"},
+            {"name": "authenticity", "description": "Whether a paper is authentic, without the service learning which"},
             {"name": "institutions", "description": "Keys of who calls, and alerts to the regulator"},
             {"name": "log", "description": "What the log is about, and its entries for auditors"},
             {"name": "operations", "description": "For whoever watches over the service"},
@@ -85,6 +91,7 @@ def _assemble(settings: Settings) -> FastAPI:
     app.include_router(batches_router)
     app.include_router(reference.router)
     app.include_router(page.router)
+    app.include_router(authenticity_router)
     app.include_router(institutions)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app

@@ -14,6 +14,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from schemas.entries import encode_entry
 from schemas.kinds import load_kinds
+from service.authenticity.keys import add_key, create_keys, end_key
+from service.authenticity.storage import drop_records
 from service.genesis import GenesisError, compose, read_identity, store
 from service.institutions.cli import admit_identity
 from service.institutions.cli import app as institutions
@@ -23,6 +25,7 @@ from service.logs import configure_logs
 from service.serving import listen, serve
 from service.settings import (
     DATABASE_NAME,
+    EVALUATION_KEYS_NAME,
     FILE_NAME,
     KEY_NAME,
     TOKEN_NAME,
@@ -67,7 +70,7 @@ def init(
         Path | None, typer.Option(help="A file of document kinds, instead of the one that ships with this.")
     ] = None,
 ) -> None:
-    """Begin a log: its first entry, its database, and the token for auditors."""
+    """Begin a log: its first entry, its database, the token for auditors, and the first evaluation key."""
     os.umask(_PRIVATE_UMASK)
     try:
         path, genesis = begin(directory, origin, attester, regulator, kinds)
@@ -93,7 +96,7 @@ def begin(
 
     Raises GenesisError, SettingsError, ValueError (kinds), OSError.
     """
-    if any((directory / name).exists() for name in (DATABASE_NAME, TOKEN_NAME, KEY_NAME)):
+    if any((directory / name).exists() for name in (DATABASE_NAME, TOKEN_NAME, KEY_NAME, EVALUATION_KEYS_NAME)):
         raise SettingsError(f"{directory} is a service's directory already; choose another, or remove it if it was never used")
     database, suite = database_url(directory), engine.load()
     bureau = read_identity(regulator)
@@ -111,6 +114,7 @@ def begin(
     token = directory / TOKEN_NAME
     with os.fdopen(os.open(token, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
         file.write(secrets.token_urlsafe(_TOKEN_BYTES) + "\n")
+    create_keys(directory / EVALUATION_KEYS_NAME, genesis.time)
     if not (directory / FILE_NAME).exists():
         (directory / FILE_NAME).write_text(sample(), encoding="utf-8")
     return token, leaf_hash(encode_entry(genesis))
@@ -120,6 +124,47 @@ def _attester(given: str | Path) -> tuple[str, Path]:
     """The role and the file of an attester as the command line gives them."""
     role, separator, path = str(given).partition("=")
     return (role, Path(path)) if separator else (_USUAL_ROLE, Path(given))
+
+
+@app.command("rotate-evaluation-key")
+def rotate_evaluation_key(
+    directory: Directory,
+    retire: Annotated[int | None, typer.Option(min=1, help="End this epoch instead, and forget its key and records.")] = None,
+) -> None:
+    """Add an evaluation key, while the service runs; both evaluate until the old one is ended with --retire.
+
+    Between the two every attester publishes its records again (tradeveil customs publish). docs/DEPLOYING.md has the procedure.
+    A directory from before there were evaluation keys gets its first.
+    """
+    os.umask(_PRIVATE_UMASK)
+    try:
+        settings = load_settings(directory)
+        said = _add_key(directory) if retire is None else _retire(directory, settings, retire)
+    except (SettingsError, ZkError, OSError) as error:
+        _fail(str(error))
+    except SQLAlchemyError as error:
+        _fail_database(error)
+    typer.echo(said)
+
+
+def _add_key(directory: Path) -> str:
+    path, now = directory / EVALUATION_KEYS_NAME, int(time.time())
+    if not path.exists():
+        create_keys(path, now)
+        return f"The first evaluation key is in {path}. Attesters publish their records next: tradeveil customs publish."
+    epoch = add_key(path, now)
+    return f"Epoch {epoch} has begun, and those before go on. Attesters publish their records next: tradeveil customs publish."
+
+
+def _retire(directory: Path, settings: Settings, epoch: int) -> str:
+    """First nobody is answered under it any more, then its records go."""
+    end_key(directory / EVALUATION_KEYS_NAME, epoch, int(time.time()))
+    storage = open_storage(settings.database, engine.load().group, workers=1)
+    try:
+        dropped = drop_records(storage, epoch)
+    finally:
+        storage.close()
+    return f"Epoch {epoch} has ended; {dropped} records of it are forgotten."
 
 
 @app.command()

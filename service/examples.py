@@ -131,6 +131,17 @@ NOTICE: dict[str, Any] = {
     "owner": _points(1, 12),
     "memo": _octets(1584, 1),
 }
+EVALUATION_KEYS: dict[str, Any] = {
+    "keys": [{"epoch": 1, "key": _points(1, 40), "since": 1_750_000_000, "until": 1_760_000_000}]
+}
+EVALUATION: dict[str, Any] = {"epoch": 1, "blinded": [_points(1, 41), _points(1, 42)]}
+EVALUATED: dict[str, Any] = {"evaluated": [_points(1, 43), _points(1, 44)], "proof": _octets(64, 45)}
+PUBLICATION: dict[str, Any] = {"epoch": 1, "records": [{"token": _octets(32, 46), "record": _octets(1320, 47)}]}
+PUBLISHED: dict[str, Any] = {"stored": 1}
+LOOKUP: dict[str, Any] = {"epoch": 1, "tokens": [_octets(32, 46)]}
+LOOKED_UP: dict[str, Any] = {"records": [_octets(1320, 47)]}
+STATUSES_ASKED: dict[str, Any] = {"documents": [_octets(32, 3)]}
+STATUSES: dict[str, Any] = {"statuses": [STATUS]}
 _ENTRY = {"type": "register", "time": 1_750_000_000, "body": _DOCUMENT}
 PRIVATE_STATE: dict[str, Any] = {
     **{name: _DOCUMENT[name] for name in ("document", "kind", "counter", "currency", "epoch", "owner", "limit")},

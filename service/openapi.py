@@ -17,6 +17,7 @@ from pydantic.json_schema import models_json_schema
 
 from schemas import problems
 from schemas.answers import BatchProgress
+from schemas.authenticity import EvaluationRequest, LookupRequest, PublicationRequest, StatusesRequest
 from schemas.callers import AlertMessage, RequestKeyChange
 from schemas.languages import CHINESE, ENGLISH
 from schemas.messages import (
@@ -39,6 +40,10 @@ _DESCRIBED_HERE: tuple[type[BaseModel], ...] = (
     FinancingRequest,
     StepsRequest,
     ViewMessage,
+    EvaluationRequest,
+    PublicationRequest,
+    LookupRequest,
+    StatusesRequest,
     RequestKeyChange,
     AlertMessage,
     Problem,
@@ -87,10 +92,11 @@ def success(description: str, example: dict[str, Any], *, replays: bool = False,
     return answer
 
 
-def json_body(model: type[BaseModel], description: str, example: dict[str, Any]) -> dict[str, Any]:
-    """The `openapi_extra` of a route that reads this message."""
+def json_body(model: type[BaseModel], description: str, example: dict[str, Any], *, repeatable: bool = False) -> dict[str, Any]:
+    """The `openapi_extra` of a route that reads this message. `repeatable`: sent again, it does no harm, without any key."""
     content = {"application/json": {"schema": {"$ref": _SCHEMAS + model.__name__}, "example": example}}
-    return {"requestBody": {"description": description, "required": True, "content": content}}
+    body = {"requestBody": {"description": description, "required": True, "content": content}}
+    return {**body, "x-repeatable": True} if repeatable else body
 
 
 def lines_body(model: type[BaseModel], description: str, example: dict[str, Any]) -> dict[str, Any]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from schemas import problems
 from schemas.answers import DocumentStatus, DocumentView, EntriesPage, ExportedEntry, Health, OwnerNotice, Ready
+from schemas.authenticity import StatusesAnswer
 from schemas.entries import Registered, decode_entry
 from schemas.messages import ViewMessage
 from service.institutions.probing import blocks_on
@@ -27,10 +29,19 @@ _NONCE_LIFE = 2 * CLOCK_TOLERANCE
 
 def status(verifier: Verifier, document: bytes) -> DocumentStatus:
     """What whoever knows the id may see."""
-    state = _document(verifier, document)
+    return _status(_document(verifier, document))
+
+
+def statuses(verifier: Verifier, documents: Sequence[bytes]) -> StatusesAnswer:
+    """The status of those of the documents that there are, once each, in the order asked for."""
+    found = verifier.storage.documents(documents)
+    return StatusesAnswer(statuses=[_status(found[document]) for document in dict.fromkeys(documents) if document in found])
+
+
+def _status(state: DocumentState) -> DocumentStatus:
     return DocumentStatus.model_validate(
         {
-            "document": document,
+            "document": state.document,
             "kind": state.kind,
             "counter": state.counter,
             "currency": state.currency,

@@ -26,6 +26,7 @@ from service.institutions.rules import Rules
 
 DATABASE_NAME = "service.db"
 TOKEN_NAME = "export.token"  # noqa: S105 - the name of a file, not a token
+EVALUATION_KEYS_NAME = "evaluation-keys.json"
 FILE_NAME = "service.toml"
 KEY_NAME = "service.key"
 _PREFIX = "TRADEVEIL_"
@@ -48,6 +49,7 @@ class Settings:
 
     export_token: the bearer token of auditors
     service_key: 32 bytes, under which the database names institutions
+    evaluation_keys: the file of the evaluation keys, or None where there are none
     """
 
     database: str = field(repr=False)
@@ -66,6 +68,7 @@ class Settings:
     expiry_seconds: int = 5
     drain_seconds: int = 0
     grace_seconds: int = 30
+    evaluation_keys: Path | None = None
 
     @property
     def rules(self) -> Rules:
@@ -184,7 +187,8 @@ def load_settings(directory: Path, options: Mapping[str, Value | None] | None = 
         raise SettingsError(f"{directory} has no {DATABASE_NAME}; make one with: tradeveil serve init --directory {directory}")
     values = {name: item.value for name, item in found.items()}
     token, key = read_token(directory / TOKEN_NAME), read_service_key(directory / KEY_NAME)
-    return Settings(export_token=token, service_key=key, **values)  # type: ignore[arg-type]  # checked by `check`
+    keys = directory / EVALUATION_KEYS_NAME
+    return Settings(export_token=token, service_key=key, evaluation_keys=keys, **values)  # type: ignore[arg-type]  # checked by `check`
 
 
 def database_url(directory: Path) -> str:

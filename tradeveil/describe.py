@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from schemas import answers, callers, entries, identities, messages, problems, sealed
+from schemas import answers, authenticity, callers, entries, identities, messages, problems, sealed
 from service.app import openapi_document
 from tradeveil.describing.client_code import client_code
 from tradeveil.describing.problems_page import problems_page
@@ -41,6 +41,15 @@ _MESSAGES: dict[str, Any] = {
     "document-status": answers.DocumentStatus,
     "owner-notice": answers.OwnerNotice,
     "document-view": answers.DocumentView,
+    "evaluation-keys": authenticity.EvaluationKeys,
+    "evaluation-request": authenticity.EvaluationRequest,
+    "evaluation-answer": authenticity.EvaluationAnswer,
+    "publication-request": authenticity.PublicationRequest,
+    "publication-answer": authenticity.PublicationAnswer,
+    "lookup-request": authenticity.LookupRequest,
+    "lookup-answer": authenticity.LookupAnswer,
+    "statuses-request": authenticity.StatusesRequest,
+    "statuses-answer": authenticity.StatusesAnswer,
     "entries-page": answers.EntriesPage,
     "request-key-change": callers.RequestKeyChange,
     "request-key-answer": answers.RequestKeyAnswer,

@@ -12,7 +12,7 @@ from parties.common.memos import memo_for
 from schemas.callers import AlertMessage
 from schemas.sealed import AlertMemo
 
-Kind = Literal["wrong-owner", "unknown-document", "bad-memo", "forgery-suspected", "other"]
+Kind = Literal["wrong-owner", "unknown-document", "bad-memo", "forgery-suspected", "not-confirmed", "other"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 

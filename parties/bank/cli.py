@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from parties.bank import listing
+from parties.bank import checking, listing
 from parties.bank.alert import KINDS, Told, send_alert
 from parties.bank.application import check_application, check_terms, read_application
 from parties.bank.batch import approval_files, commit_files, finish_batches
+from parties.bank.check import CheckReport, alert_regulator, check_papers
 from parties.bank.commit import commit_file
 from parties.bank.desk import Desk
 from parties.bank.draft import Terms, prepare_draft, write_draft
@@ -28,16 +29,19 @@ from parties.common.commands import (
     new_app,
 )
 from parties.common.errors import EXIT_REFUSED, InputError
-from parties.common.home import IDENTITY_FILE, Home
+from parties.common.home import IDENTITY_FILE, Home, read_bytes
 from parties.common.keyring import About, create_signer, load_signer
 from parties.common.money import Money, money_text
 from parties.common.rotation import rotate_request_key
+from parties.common.sheet import Sheet
+from schemas.domain.csv_form import MAXIMUM_BYTES
 from schemas.sealed import Application
 
 app = new_app("""Bank: drafts, verify-and-commit, repayments. 银行：草案、核验登记、还款
 
 \b
     tradeveil bank keys   --home bank-a --origin trade.example/log --holder 310000-0001-01 --name "甲银行"
+    tradeveil bank check  --home bank-a --service http://127.0.0.1:8440 papers.csv --failed failed.csv
     tradeveil bank draft  --home bank-a --service http://127.0.0.1:8440 application.json --reference A-1 -o draft.json
     tradeveil bank commit --home bank-a --service http://127.0.0.1:8440 approval.json
     tradeveil bank commit --home bank-a --service http://127.0.0.1:8440 approvals/
@@ -156,6 +160,51 @@ def commit_many(desk: Desk, files: list[Path], as_json: bool) -> None:
         output.say(f"Committed: {done} of {len(results)}.", f"已登记 {done} 笔，共 {len(results)} 笔。")
     if not all(result.committed for result in results):
         raise typer.Exit(EXIT_REFUSED)
+
+
+@app.command("check")
+@command
+def check_command(
+    home: HomeOption,
+    service: ServiceOption,
+    papers: Annotated[
+        Path, typer.Argument(help="Papers as CSV: number, credit code, currency, total, date. 待核验报关单 CSV 文件")
+    ],
+    failed: Annotated[
+        Path | None, typer.Option("--failed", help="Write the rows that did not pass here, with reasons. 未通过的行写入此文件")
+    ] = None,
+    silent: Annotated[
+        bool, typer.Option("--no-alert", help="Do not tell the regulator of papers that are not confirmed. 不向监管方发送警示")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Check that papers are authentic and financeable, up to 5,000 at once, without showing them. 核验报关单真实性
+
+    The first row names the columns 海关编号, 生产销售单位统一社会信用代码, 币制, 总价, 申报日期 (or declaration_number,
+    owner_credit_code, currency, total, declared_on). Exit code 0: all passed; 1: some did not; 3: the service does not answer.
+    Papers that are not confirmed are told to the regulator, sealed. Compare them with the original first where you can.
+    """
+    content, desk = read_bytes(papers, MAXIMUM_BYTES), open_desk(home, service)
+    report = check_papers(desk, content)
+    if failed is not None and report.errors:
+        Sheet.read(content).write_refused(failed, report.failed_rows, report.errors)
+    if as_json:
+        output.print_json(checking.describe_check(report))
+    else:
+        show_check(report, failed)
+    if not silent and (told := alert_regulator(desk, report)):
+        output.remark(f"{told} papers were told to the regulator.", f"已就 {told} 份报关单向监管方发送警示。")
+    if report.errors:
+        raise typer.Exit(EXIT_REFUSED)
+
+
+def show_check(report: CheckReport, failed: Path | None) -> None:
+    """What became of a file, for a person: the rows that passed, those that did not, and the sum."""
+    output.show_table("Checked 已核验", checking.CHECK_COLUMNS, checking.check_rows(report), right=checking.TOTAL_COLUMN)
+    for english, chinese in checking.summary(report):
+        output.say(english, chinese)
+    if failed is not None and report.errors:
+        output.say(f"The rows that did not pass are in {failed}, with the reasons.", f"未通过的行及原因已写入 {failed}。")
 
 
 @app.command("draws")

@@ -16,7 +16,7 @@ from parties.common.errors import InputError, Refused
 from parties.common.home import Home
 from schemas.answers import BatchAccepted, Receipt
 from schemas.messages import CloseMessage, DraftMessage, FinancingRequest, ReduceMessage
-from schemas.sealed import Credential, Loan, MinorUnits, OpeningMessage
+from schemas.sealed import Loan, MinorUnits, OpeningMessage, Presentation
 from schemas.wire import Digest, Handled, Holder, Identifier, Scalar, SealKey, Seconds, SecretMessage, decode_base64url
 from zkcore.commitments import HandledCommitment
 from zkcore.group import decode_scalar, encode_scalar
@@ -76,7 +76,7 @@ class Standing(SecretMessage):
 class DrawRecord(SecretMessage):
     """One line of a financing. `opening` is of the whole draw, `outstanding` of what is left of it."""
 
-    credential: Credential
+    credential: Presentation
     key_shift: Scalar
     draft: DraftMessage
     opening: OpeningMessage
@@ -140,7 +140,7 @@ def opening_of(suite: Suite, message: OpeningMessage) -> Opening:
     return Opening(message.amount, decode_scalar(suite.group, message.blinding))
 
 
-def draft_record(suite: Suite, credential: Credential, key_shift: bytes, draft: Draft, opening: Opening) -> DrawRecord:
+def draft_record(suite: Suite, credential: Presentation, key_shift: bytes, draft: Draft, opening: Opening) -> DrawRecord:
     """The record of a draft."""
     told = opening_message(suite, opening)
     return DrawRecord(credential=credential, key_shift=key_shift, draft=DraftMessage.of(draft), opening=told, outstanding=told)

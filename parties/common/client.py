@@ -41,6 +41,17 @@ from schemas.answers import (
     SealedAlert,
     StepsAnswer,
 )
+from schemas.authenticity import (
+    EvaluationAnswer,
+    EvaluationKeys,
+    EvaluationRequest,
+    LookupAnswer,
+    LookupRequest,
+    PublicationAnswer,
+    PublicationRequest,
+    StatusesAnswer,
+    StatusesRequest,
+)
 from schemas.callers import AlertMessage, RequestKeyChange
 from schemas.canonical import parse_strict
 from schemas.entries import Genesis
@@ -193,6 +204,26 @@ class ServiceClient:
     def show_overdrawn(self, message: OverdrawnMessage, key: str) -> DocumentReceipt:
         """That more is drawn on a document than its limit."""
         return self._api.show_overdrawn(message.document, message, idempotency_key=key)
+
+    def statuses(self, documents: Sequence[bytes]) -> StatusesAnswer:
+        """The status of at most 5,000 documents; those that there are not are left out."""
+        request = StatusesRequest(documents=list(documents))
+        return self._api.get_statuses(request)
+
+    def evaluation_keys(self) -> EvaluationKeys:
+        return self._api.get_evaluation_keys()
+
+    def evaluate(self, request: EvaluationRequest) -> EvaluationAnswer:
+        """Blinded elements under the service's key. The proof is not checked here."""
+        return self._api.evaluate(request)
+
+    def publish(self, request: PublicationRequest) -> PublicationAnswer:
+        """An attester's sealed records. Safe to send again: the same record is stored."""
+        return self._api.publish_credentials(request)
+
+    def look_up(self, request: LookupRequest) -> LookupAnswer:
+        """A record, or what looks like one, for each token."""
+        return self._api.look_up_credentials(request)
 
     def entries(self, token: str, start: int = 0, limit: int = PAGE_SIZE) -> EntriesPage:
         """One page of the log, for who has the export token."""

@@ -15,9 +15,10 @@ from parties.common.home import IDENTITY_FILE, Home, read_bytes, read_identity
 from parties.common.keyring import About, create_signer, load_signer
 from parties.common.money import money_text
 from parties.common.rotation import rotate_request_key
+from parties.common.sheet import Sheet
 from parties.customs.enrol import Enrolment, enrol
+from parties.customs.publish import publish_all
 from parties.customs.register import DocumentRecord, Office, Report, register_declarations
-from parties.customs.sheet import Sheet
 from schemas.domain.csv_form import MAXIMUM_BYTES, RowError
 from schemas.wire import encode_base64url
 
@@ -27,6 +28,7 @@ app = new_app("""Customs: register export declarations with a limit that nobody 
     tradeveil customs keys     --home customs --origin trade.example/log
     tradeveil customs enrol    --home customs enterprise/identity.json
     tradeveil customs register --home customs --service http://127.0.0.1:8440 declarations.csv --failed failed.csv
+    tradeveil customs publish  --home customs --service http://127.0.0.1:8440
 """)
 
 _STATES = {"enrolled": "enrolled 已登记", "already": "was enrolled 此前已登记", "refused": "refused 未通过"}
@@ -107,6 +109,24 @@ def register_command(
         raise typer.Exit(EXIT_REFUSED)
 
 
+@app.command("publish")
+@command
+def publish_command(home: HomeOption, service: ServiceOption, as_json: JsonOption = False) -> None:
+    """Publish what banks check papers against, under the service's newest evaluation key. 发布真实性记录
+
+    `register` does it for new declarations. Run this when the operator has begun a new key, and after an interruption.
+    """
+    suite, place = runtime.suite(), Home(home)
+    customs = load_signer(place, suite, "attester")
+    office = Office(suite, place, customs, runtime.connect(service, customs.requester), runtime.randomness())
+    with place.lock(), output.progress("publishing 发布", hidden=as_json) as progress:
+        published = publish_all(office, progress)
+    if as_json:
+        output.print_json({"published": published})
+    else:
+        output.say(f"{published} records published.", f"已发布 {published} 条真实性记录。")
+
+
 def _show_report(report: Report, failed: Path | None) -> None:
     if report.resumed:
         output.remark(
@@ -118,6 +138,16 @@ def _show_report(report: Report, failed: Path | None) -> None:
         output.say(
             f"{len(report.already)} documents were registered before and are skipped.",
             f"{len(report.already)} 份单证此前已登记，已跳过。",
+        )
+    if report.published:
+        output.say(
+            f"Banks can check {report.published} of these papers from now on.",
+            f"银行现在可以核验其中 {report.published} 份单证的真实性。",
+        )
+    if report.unpublished:
+        output.remark(
+            f"{report.unpublished} records wait until the operator begins a key; then run: tradeveil customs publish",
+            f"{report.unpublished} 条真实性记录待运营方启用评估密钥后发布；届时请运行：tradeveil customs publish",
         )
     if report.errors:
         rows = [[str(item.row or "—"), item.column, _mend(item)] for item in report.errors]
@@ -146,6 +176,8 @@ def _report_json(report: Report) -> dict[str, Any]:
         "registered": [_record_json(record) for record in report.registered],
         "resumed": [_record_json(record) for record in report.resumed],
         "already": [_record_json(record) for record in report.already],
+        "published": report.published,
+        "unpublished": report.unpublished,
         "errors": [_row_json(error) for error in report.errors],
         "refused_rows": report.refused_rows,
     }

@@ -11,15 +11,25 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
+from parties.common.authenticity import EXPORT_DECLARATION, NO_KEY
 from parties.common.client import Log, ServiceClient, idempotency_key
-from parties.common.credentials import Said, issue_credential
+from parties.common.credentials import issue_credential
 from parties.common.errors import Refused, ServiceRefused
 from parties.common.home import Home
 from parties.common.keyring import Signer
 from parties.common.memos import memo_for
 from parties.common.pinning import pinned_log
+from parties.common.sheet import Sheet
 from parties.customs.enrol import Enterprise, enterprise_file, load_enterprise
-from parties.customs.sheet import Sheet
+from parties.customs.publish import (
+    UNPUBLISHED,
+    RecordDraft,
+    draft_of,
+    draft_unregistered,
+    keep_unpublished,
+    publish_unpublished,
+    said_of,
+)
 from schemas import problems
 from schemas.domain.csv_form import RowError, read_declarations
 from schemas.domain.declaration import Declaration
@@ -35,11 +45,10 @@ from zkcore.secret.opening import fresh_opening
 from zkcore.secret.operations import prove_register
 from zkcore.suite import Suite
 
-KIND = "export-declaration"
+KIND = EXPORT_DECLARATION
 BATCH = 20
 PENDING_FILE = "pending.json"
 DOCUMENTS = "documents"
-_LONGEST_NAME = 80
 
 Progress = Callable[[int, int], None]
 
@@ -56,11 +65,12 @@ class DocumentRecord(SecretMessage):
 
 
 class Pending(SecretMessage):
-    """A batch that may have been sent: the request with its key, and what to record when it is accepted."""
+    """A batch that may have been sent: the request with its key, and what to record and publish when it is accepted."""
 
     key: str
     request: RegistrationRequest
     records: list[DocumentRecord]
+    drafts: list[RecordDraft]
 
 
 @dataclass(frozen=True, repr=False)
@@ -93,12 +103,16 @@ class Report:
     """What became of a file.
 
     resumed: documents of an earlier, interrupted run that were settled first
+    published: records of authenticity that banks can check papers against from now on
+    unpublished: records that wait, because the service has no evaluation key yet
     refused_rows: rows that no document came from, with a reason each in `errors`
     """
 
     registered: list[DocumentRecord] = field(default_factory=list)
     already: list[DocumentRecord] = field(default_factory=list)
     resumed: list[DocumentRecord] = field(default_factory=list)
+    published: int = 0
+    unpublished: int = 0
     errors: list[RowError] = field(default_factory=list)
     refused_rows: list[int] = field(default_factory=list)
 
@@ -117,14 +131,25 @@ def register_declarations(office: Office, content: bytes, progress: Progress | N
         log = pinned_log(office.home, office.client, office.suite, office.signer.identity.origin)
         _check_attester(office, log)
         report = Report(resumed=_settle_pending(office))
-        papers = _papers(office, content, report)
+        papers = _papers(office, log, content, report)
         done = 0
         for batch in _batches(papers):
             report.registered += _register_batch(office, log, batch)
             done += len(batch)
             if progress is not None:
                 progress(done, len(papers))
+        _publish(office, report)
     return report
+
+
+def _publish(office: Office, report: Report) -> None:
+    """What was registered can be checked by banks from now on; where the service has no key for it yet, it waits."""
+    try:
+        report.published = publish_unpublished(office)
+    except Refused as error:
+        if error.code != NO_KEY:
+            raise
+        report.unpublished = len(office.home.names(UNPUBLISHED))
 
 
 def _check_attester(office: Office, log: Log) -> None:
@@ -139,7 +164,7 @@ def _check_attester(office: Office, log: Log) -> None:
 # --- which documents ------------------------------------------------------------------------------------------------------
 
 
-def _papers(office: Office, content: bytes, report: Report) -> list[Paper]:
+def _papers(office: Office, log: Log, content: bytes, report: Report) -> list[Paper]:
     """The documents still to be registered; what cannot be or has been goes into the report."""
     reading = read_declarations(content)
     rows = Sheet.read(content).rows_of_declarations()
@@ -148,7 +173,7 @@ def _papers(office: Office, content: bytes, report: Report) -> list[Paper]:
     papers: list[Paper] = []
     for declaration in reading.declarations:
         try:
-            found = _papers_of(office, declaration)
+            found = _papers_of(office, log, declaration)
             known = [_same_record(office, paper) for paper in found if office.home.exists(paper.record_file)]
             papers += [paper for paper in found if not office.home.exists(paper.record_file)]
             report.already += known
@@ -161,9 +186,11 @@ def _papers(office: Office, content: bytes, report: Report) -> list[Paper]:
     return papers
 
 
-def _papers_of(office: Office, declaration: Declaration) -> list[Paper]:
-    """Raises DomainError when nothing of the declaration is financeable, or its owner is not enrolled."""
-    declaration.require_financeable()
+def _papers_of(office: Office, log: Log, declaration: Declaration) -> list[Paper]:
+    """Raises DomainError when nothing of the declaration is financeable, or its owner is not enrolled.
+
+    One that is not financeable is authentic all the same, so that much is prepared for banks to see.
+    """
     owner = declaration.owner
     enterprise = load_enterprise(office.home, owner.credit_code.text)
     if enterprise is None:
@@ -172,6 +199,9 @@ def _papers_of(office: Office, declaration: Declaration) -> list[Paper]:
             f"{owner.name} ({owner.credit_code}) is not enrolled; get its identity.json and run: tradeveil customs enrol",
             f"{owner.name}（{owner.credit_code}）尚未登记；请向其索取 identity.json 并运行：tradeveil customs enrol",
         )
+    if not declaration.limits():
+        draft_unregistered(office, log, declaration, enterprise.identity)
+    declaration.require_financeable()
     return [Paper(declaration, currency.alpha, limit, enterprise) for currency, limit in declaration.limits().items()]
 
 
@@ -198,29 +228,41 @@ def _batches(papers: Sequence[Paper]) -> Iterator[list[Paper]]:
 
 def _register_batch(office: Office, log: Log, papers: Sequence[Paper]) -> list[DocumentRecord]:
     following: dict[str, int] = {}
-    messages, records = [], []
+    messages, records, drafts = [], [], []
     for paper in papers:
         holder = paper.enterprise.identity.holder
         # Read anew for each batch: the one before moved it on.
         index = following[holder] if holder in following else _reload(office, holder).next
         following[holder] = index + 1
-        message, record = make_document(office, log, paper, index)
+        message, record, draft = make_document(office, log, paper, index)
         messages.append(message)
         records.append(record)
+        drafts.append(draft)
     request = RegistrationRequest(documents=messages)
-    pending = Pending(key=idempotency_key(office.randomness), request=request, records=records)
+    pending = Pending(key=idempotency_key(office.randomness), request=request, records=records, drafts=drafts)
     office.home.save(PENDING_FILE, pending)
     return _settle(office, pending)
 
 
-def make_document(office: Office, log: Log, paper: Paper, index: int) -> tuple[RegisterMessage, DocumentRecord]:
-    """The registration of the index-th document of an enterprise: committed limit, proofs, sealed memos, signed credential."""
+def make_document(office: Office, log: Log, paper: Paper, index: int) -> tuple[RegisterMessage, DocumentRecord, RecordDraft]:
+    """The registration of the index-th document of an enterprise: committed limit, proofs, sealed memos, signed credential.
+
+    And what Customs keeps of it, and what banks will check the paper against.
+    """
     suite, randomness, identity = office.suite, office.randomness, paper.enterprise.identity
     document = document_id(office.signer.seal.shared(identity.seal_key), index)
     blinding = random_nonzero_scalar(randomness, suite.group)
     owner = blind_view_key(suite, suite.group.decode(identity.key), blinding)
     opening = fresh_opening(suite, paper.limit, randomness)
-    said = _said(log, paper, document, owner.encode())
+    said = said_of(
+        paper.declaration,
+        paper.currency,
+        kind=KIND,
+        epoch=log.parameters.epoch,
+        holder=identity.holder,
+        document=document,
+        owner=owner.encode(),
+    )
     credential = issue_credential(suite, log.parameters, said, office.signer.secret, randomness)
     hidden = encode_scalar(suite.group, opening.blinding)
     key_blinding = encode_scalar(suite.group, blinding)
@@ -254,23 +296,7 @@ def make_document(office: Office, log: Log, paper: Paper, index: int) -> tuple[R
         index=index,
         limit=paper.limit,
     )
-    return RegisterMessage.of(operation), record
-
-
-def _said(log: Log, paper: Paper, document: bytes, owner: bytes) -> Said:
-    declaration = paper.declaration
-    return Said(
-        document=document,
-        kind=KIND,
-        currency=paper.currency,
-        epoch=log.parameters.epoch,
-        number=declaration.number.text,
-        holder=paper.enterprise.identity.holder,
-        name=declaration.owner.name[:_LONGEST_NAME],
-        date=(declaration.exported_on or declaration.declared_on).isoformat(),
-        limit=paper.limit,
-        owner=owner,
-    )
+    return RegisterMessage.of(operation), record, draft_of(credential)
 
 
 # --- sending, once or again -----------------------------------------------------------------------------------------------
@@ -295,6 +321,7 @@ def _settle(office: Office, pending: Pending) -> list[DocumentRecord]:
         _move_next(office, pending, after=False)
         office.home.remove(PENDING_FILE)
         raise _explained(error) from error
+    keep_unpublished(office.home, pending.drafts)
     for record in pending.records:
         office.home.save(record_file(record.number, record.currency), record)
     office.home.remove(PENDING_FILE)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
+from parties.common.credentials import APPLICATION_FIELDS
 from parties.common.errors import InputError, Refused
 from parties.common.money import Money, money_text
 from parties.enterprise.wallet import Desk, OwnedDocument, Wallet
@@ -268,7 +269,7 @@ def _loan(terms: Terms) -> Loan | None:
 def _line(desk: Desk, terms: Terms, document: OwnedDocument, amount: int, financing: bytes, expires: int) -> ApplicationLine:
     shift = random_nonzero_scalar(desk.randomness, desk.suite.group)
     return ApplicationLine(
-        credential=document.credential,
+        credential=document.credential.present(APPLICATION_FIELDS),
         amount=amount,
         key_shift=encode_scalar(desk.suite.group, shift),
         consent=_consent(desk, terms, document, amount, shift, financing, expires) if terms.consent else None,

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from parties.common.keyring import Viewer
 from parties.common.memos import open_box, open_memo
+from parties.regulator.open import OpenedLog
+from parties.regulator.report import register_memo
 from schemas.answers import SealedAlert
 from schemas.callers import CallerNote, ProbingNote
 from schemas.sealed import AlertMemo
@@ -24,12 +26,30 @@ COLUMNS = ("no. 序号", "time 时间", "from 来源", "kind 种类", "caller �
 
 
 @dataclass(frozen=True, repr=False)
+class Owner:
+    """For whom a document of a number is registered."""
+
+    holder: str
+    name: str
+    currency: str
+    document: bytes
+
+
+@dataclass(frozen=True, repr=False)
 class OpenedAlert:
     """One alert. `caller` is None where the service's box cannot be read; `differs`: a bank named another bank than called."""
 
     sealed: SealedAlert
     caller: CallerNote | None
     told: AlertMemo | ProbingNote | None
+    owners: tuple[Owner, ...] = ()
+    """For whom the number is registered that a bank told of, as the opened log says."""
+
+    @property
+    def another(self) -> bool:
+        """Whether the number is registered, and for none but others than whom the bank told of."""
+        told = self.told
+        return isinstance(told, AlertMemo) and bool(self.owners) and all(item.holder != told.holder for item in self.owners)
 
     @property
     def kind(self) -> str:
@@ -45,6 +65,25 @@ class OpenedAlert:
 def open_alerts(viewer: Viewer, alerts: Iterable[SealedAlert]) -> list[OpenedAlert]:
     """Every alert, also those that cannot be read."""
     return [_open(viewer, alert) for alert in alerts]
+
+
+def numbers(opened: Sequence[OpenedAlert]) -> set[str]:
+    """The numbers that banks told of."""
+    return {item.told.number for item in opened if isinstance(item.told, AlertMemo) and item.told.number}
+
+
+def with_owners(opened: Sequence[OpenedAlert], log: OpenedLog) -> list[OpenedAlert]:
+    """The alerts with the owners of the numbers they name: the banks are not told, and the regulator must know."""
+    owners: dict[str, list[Owner]] = {}
+    for document in log.documents:
+        memo = register_memo(document)
+        if memo is not None:
+            found = Owner(memo.holder, memo.name, document.state.currency, document.state.document)
+            owners.setdefault(memo.number, []).append(found)
+    return [
+        replace(item, owners=tuple(owners.get(item.told.number, ()))) if isinstance(item.told, AlertMemo) else item
+        for item in opened
+    ]
 
 
 def _open(viewer: Viewer, alert: SealedAlert) -> OpenedAlert:
@@ -68,7 +107,7 @@ def rows(opened: Sequence[OpenedAlert]) -> list[list[str]]:
             "service 服务" if item.sealed.source == "service" else "bank 银行",
             item.kind,
             _caller(item),
-            _about(item.told),
+            _about(item),
             _note(item),
         ]
         for item in opened
@@ -79,13 +118,16 @@ def _caller(item: OpenedAlert) -> str:
     return "?" if item.caller is None else " > ".join([item.caller.institution, *item.caller.outlet])
 
 
-def _about(told: AlertMemo | ProbingNote | None) -> str:
+def _about(item: OpenedAlert) -> str:
+    told = item.told
     if told is None:
         return "?"
     if isinstance(told, ProbingNote):
         return f"document {encode_base64url(told.document)}"
     document = "" if told.document is None else f"document {encode_base64url(told.document)}"
-    return ", ".join(filter(None, [told.number, told.holder, document]))
+    owners = [f"{owner.name} ({owner.holder}) {owner.currency}" for owner in item.owners]
+    registered = f"registered for 登记所有人: {'; '.join(owners)}" if owners else ""
+    return ", ".join(filter(None, [told.number, told.holder, document, registered]))
 
 
 def _note(item: OpenedAlert) -> str:
@@ -112,6 +154,16 @@ def describe(opened: Sequence[OpenedAlert]) -> list[dict[str, Any]]:
             "kind": item.kind,
             "caller": None if item.caller is None else item.caller.model_dump(mode="json"),
             "differs": item.differs,
+            "another": item.another,
+            "owners": [
+                {
+                    "holder": owner.holder,
+                    "name": owner.name,
+                    "currency": owner.currency,
+                    "document": encode_base64url(owner.document),
+                }
+                for owner in item.owners
+            ],
             "told": None if item.told is None else item.told.model_dump(mode="json"),
         }
         for item in opened

@@ -168,7 +168,10 @@ def alerts_command(
     """Open what banks and the service told you outside the log. 查看警示"""
     viewer = load_viewer(Home(home), runtime.suite(), _ROLE)
     client = runtime.connect(service)
-    opened = alerts.open_alerts(viewer, client.all_alerts(runtime.read_token(token_file), start))
+    token = runtime.read_token(token_file)
+    opened = alerts.open_alerts(viewer, client.all_alerts(token, start))
+    if alerts.numbers(opened):
+        opened = alerts.with_owners(opened, open_log(runtime.suite(), viewer, fetch_entries(client, token)))
     if as_json:
         output.print_json({"alerts": alerts.describe(opened)})
         return

@@ -92,7 +92,7 @@ class Reading:
 
 
 @dataclass(slots=True)
-class _Row:
+class Row:
     """One row, its cells by English column name, and their values as far as they could be parsed."""
 
     number: int
@@ -103,11 +103,11 @@ class _Row:
 def read_declarations(content: bytes, modes: SupervisionModes | None = None) -> Reading:
     """Reads a whole file: UTF-8 with or without a byte order mark, else GB18030. `modes` is the table of supervision modes."""
     try:
-        records = _records(_decode(content))
-        header = _Header.of(next(records, (1, []))[1])
+        records = numbered_rows(decode_text(content))
+        header = Header.of(next(records, (1, []))[1])
     except DomainError as error:
         return Reading((), (RowError(0, "", error),))
-    rows: list[_Row] = []
+    rows: list[Row] = []
     errors: list[RowError] = []
     parsers = _parsers(modes or default_modes())
     try:
@@ -124,7 +124,7 @@ def read_declarations(content: bytes, modes: SupervisionModes | None = None) -> 
 # --- the file -------------------------------------------------------------------------------------------------------------
 
 
-def _decode(content: bytes) -> str:
+def decode_text(content: bytes) -> str:
     if len(content) > MAXIMUM_BYTES:
         raise _form_error(
             f"the file is larger than {MAXIMUM_BYTES >> 20} MiB; split it", f"文件超过 {MAXIMUM_BYTES >> 20} MiB；请拆分"
@@ -140,7 +140,7 @@ def _decode(content: bytes) -> str:
     )
 
 
-def _records(text: str) -> Iterator[tuple[int, list[str]]]:
+def numbered_rows(text: str) -> Iterator[tuple[int, list[str]]]:
     """Numbered rows with anything in them. Raises DomainError (form) where quoting breaks the file's structure."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     number = 0
@@ -160,16 +160,19 @@ def _records(text: str) -> Iterator[tuple[int, list[str]]]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Header:
+class Header:
     """Where each column is: its index in a row, and its name as this file writes it."""
 
     width: int
     places: dict[str, tuple[int, str]]
 
     @classmethod
-    def of(cls, cells: list[str]) -> _Header:
-        """Raises DomainError (form) naming every column that is missing, or one that stands twice."""
-        meaning = {name: column for column, chinese in COLUMNS.items() for name in (column, *chinese)}
+    def of(cls, cells: list[str], columns: Mapping[str, tuple[str, ...]] = COLUMNS) -> Header:
+        """`columns`: those there must be, with their Chinese names.
+
+        Raises DomainError (form) naming every column that is missing, or one that stands twice.
+        """
+        meaning = {name: column for column, chinese in columns.items() for name in (column, *chinese)}
         places: dict[str, tuple[int, str]] = {}
         for index, cell in enumerate(cells):
             written = cell.strip()
@@ -178,22 +181,22 @@ class _Header:
                 raise _form_error(f"the column {quote(written)} stands twice in the header", f"表头中 {quote(written)} 列重复")
             if column:
                 places[column] = (index, written)
-        missing = [column for column in COLUMNS if column not in places]
+        missing = [column for column in columns if column not in places]
         if missing:
-            english, chinese = ", ".join(missing), "、".join(COLUMNS[column][0] for column in missing)
+            english, chinese = ", ".join(missing), "、".join(columns[column][0] for column in missing)
             raise _form_error(
                 f"the first row must name the columns, separated by commas; missing: {english}",
                 f"首行应为以逗号分隔的列名；缺少：{chinese}",
             )
         return cls(len(cells), places)
 
-    def row(self, number: int, cells: list[str], errors: list[RowError]) -> _Row:
+    def row(self, number: int, cells: list[str], errors: list[RowError]) -> Row:
         """The row's cells by column. Of a row of another width none can be trusted; but the number it seems to have is kept, so
         that the declaration it belongs to is left out too."""
         while len(cells) > self.width and not cells[-1].strip():
             cells.pop()
         if len(cells) == self.width:
-            return _Row(number, {column: cells[index].strip() for column, (index, _) in self.places.items()})
+            return Row(number, {column: cells[index].strip() for column, (index, _) in self.places.items()})
         error = _form_error(
             f"the row has {len(cells)} cells and the header has {self.width}; "
             'an amount with commas must stand in quotation marks, like "1,000,000.00"',
@@ -201,7 +204,7 @@ class _Header:
         )
         errors.append(RowError(number, "", error))
         place, _ = self.places["declaration_number"]
-        return _Row(number, {"declaration_number": cells[place].strip()} if place < len(cells) else {})
+        return Row(number, {"declaration_number": cells[place].strip()} if place < len(cells) else {})
 
     def name(self, column: str) -> str:
         return self.places[column][1]
@@ -218,8 +221,8 @@ def _parsers(modes: SupervisionModes) -> dict[str, Callable[[str], Any]]:
         "consignor_credit_code": CreditCode.parse,
         "owner_name": _text,
         "owner_credit_code": CreditCode.parse,
-        "declared_on": _date,
-        "exported_on": lambda text: _date(text) if text else None,
+        "declared_on": parse_date,
+        "exported_on": lambda text: parse_date(text) if text else None,
         "supervision_mode": modes.find,
         "terms_of_delivery": _terms_of_delivery,
         "contract": _text,
@@ -234,15 +237,15 @@ def _parsers(modes: SupervisionModes) -> dict[str, Callable[[str], Any]]:
     }
 
 
-def _parse_cells(row: _Row, header: _Header, parsers: dict[str, Callable[[str], Any]], errors: list[RowError]) -> None:
+def _parse_cells(row: Row, header: Header, parsers: dict[str, Callable[[str], Any]], errors: list[RowError]) -> None:
     for column, parse in parsers.items():
-        _parse_cell(row, column, parse, header, errors)
+        parse_cell(row, column, parse, header, errors)
     currency = row.values.get("currency")
     if currency is not None:
-        _parse_cell(row, "total", lambda text: parse_amount(text, currency), header, errors)
+        parse_cell(row, "total", lambda text: parse_amount(text, currency), header, errors)
 
 
-def _parse_cell(row: _Row, column: str, parse: Callable[[str], Any], header: _Header, errors: list[RowError]) -> None:
+def parse_cell(row: Row, column: str, parse: Callable[[str], Any], header: Header, errors: list[RowError]) -> None:
     if column not in row.cells:
         return
     try:
@@ -263,7 +266,7 @@ def _text(text: str) -> str:
     return text
 
 
-def _date(text: str) -> date:
+def parse_date(text: str) -> date:
     try:
         if _ISO_DATE.fullmatch(text):
             return date.fromisoformat(text)
@@ -324,9 +327,9 @@ def _quantity(text: str) -> Decimal:
 # --- the declarations -----------------------------------------------------------------------------------------------------
 
 
-def _assemble(rows: list[_Row], header: _Header, errors: list[RowError]) -> Reading:
+def _assemble(rows: list[Row], header: Header, errors: list[RowError]) -> Reading:
     """Groups the rows by declaration number and keeps the declarations without a mistake."""
-    groups: dict[str, list[_Row]] = {}
+    groups: dict[str, list[Row]] = {}
     for row in rows:
         number = row.values.get("declaration_number")
         # Rows whose number is itself refused stay alone; the errors list has them already.
@@ -348,7 +351,7 @@ def _assemble(rows: list[_Row], header: _Header, errors: list[RowError]) -> Read
     return Reading(tuple(declarations), tuple(errors), tuple(sorted(refused)))
 
 
-def _contradictions(group: list[_Row], header: _Header) -> list[RowError]:
+def _contradictions(group: list[Row], header: Header) -> list[RowError]:
     """Where a later row of one declaration says something else than its first row in a field they share."""
     first, found = group[0], []
     for row in group[1:]:
@@ -365,7 +368,7 @@ def _contradictions(group: list[_Row], header: _Header) -> list[RowError]:
     return found
 
 
-def _declaration(group: list[_Row], header: _Header, found: list[RowError]) -> Declaration | None:
+def _declaration(group: list[Row], header: Header, found: list[RowError]) -> Declaration | None:
     values = group[0].values
     items = sorted((_item(row.values) for row in group), key=lambda item: item.number)
     try:

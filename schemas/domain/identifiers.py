@@ -16,6 +16,7 @@ _DIGITS = re.compile(r"[0-9]{18}")
 _TAX_REFUND = re.compile(r"[0-9]{21}")
 _CONSOLIDATED_LIST = re.compile(r"[0-9]{8}[IE][0-9]{9}")
 _SPREADSHEET_NUMBER = re.compile(r"[0-9]+(?:[.,][0-9]+)?[Ee]\+?[0-9]+|[0-9]+\.[0-9]+")
+_IMPORT = re.compile(r"[0-9]{4}20[0-9]{2}1[0-9]{9}(?:[0-9]{3})?")
 _EXPORT_FLAG = "0"
 
 _CREDIT_CODE_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
@@ -109,6 +110,11 @@ class CreditCode:
 
     def __repr__(self) -> str:
         return "CreditCode(hidden)"
+
+
+def is_import(text: str) -> bool:
+    """Whether this is the well-formed number of an import declaration, in any form that `DeclarationNumber.parse` reads."""
+    return _IMPORT.fullmatch(text.strip().removeprefix("'")) is not None
 
 
 def _not_a_declaration_number(number: str) -> DomainError:

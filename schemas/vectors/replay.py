@@ -12,19 +12,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas.messages import CloseMessage, DrawMessage, ReduceMessage, RegisterMessage, ViewMessage
-from zkcore import ledger, statements
+from schemas.sealed import Credential, Presentation
+from schemas.wire import encode_base64url
+from zkcore import authenticity, ledger, statements
+from zkcore.authenticity import PaperFields
 from zkcore.commitments import HandledCommitment
 from zkcore.context import Context
 from zkcore.errors import BatchRejected
 from zkcore.group import Element, Group, decode_scalar, encode_scalar
 from zkcore.ledger import DocumentState, DrawState, KindPolicy, Parameters
 from zkcore.operations import Draw, Memos
+from zkcore.oprf import suite as oprf_suite
 from zkcore.randomness import SeededRandomness
 from zkcore.secret import operations as proving
 from zkcore.secret.keys import SigningSecret, ViewSecret, blind_view_key, derive_bytes, document_id, shift_signing_key
 from zkcore.secret.memos import SealSecret
 from zkcore.secret.opening import Opening, check_amount, check_opening, open_by_logarithm
 from zkcore.secret.range_proof import prove_range
+from zkcore.secret.records import open_record, seal_record
 from zkcore.secret.sigma import prove_batchable
 from zkcore.suite import GENERATORS_DST, Suite
 from zkcore.transcript import digest
@@ -549,7 +554,64 @@ def _verify_operation(suite: Suite, vector: Vector) -> None:
     _OPERATIONS[vector["operation"]].verify(suite, vector)
 
 
+# --- authenticity ---------------------------------------------------------------------------------------------------------
+
+
+class _Nonce:
+    """Randomness that is one given nonce."""
+
+    def __init__(self, nonce: bytes) -> None:
+        self._nonce = nonce
+
+    def read(self, size: int) -> bytes:
+        return self._nonce[:size]
+
+
+def _paper(vector: Vector) -> PaperFields:
+    return PaperFields(*(vector[name] for name in ("kind", "number", "holder", "currency", "total", "date")))
+
+
+def _evaluated(vector: Vector, data: bytes) -> bytes:
+    """F of the input, without blinding: what a client gets whatever it blinds with."""
+    group = oprf_suite.group()
+    key = decode_scalar(group, bytes.fromhex(vector["key"]))
+    return oprf_suite.output(data, group.mul(key, oprf_suite.hash_to_group(data)))
+
+
+def _derive_authenticity(suite: Suite, vector: Vector) -> dict[str, Any]:
+    if vector["type"] == "presentation":
+        shown = _credential(vector).present(vector["shown"])
+        first = shown.disclosed[0].digest() if shown.disclosed else b""
+        told = shown.model_dump(mode="json")
+        names = {"digests": told["digests"], "disclosed": told["disclosed"], "digest_of_first": encode_base64url(first)}
+        return {**names, "said": shown.said().decode("utf-8")}
+    paper = _paper(vector)
+    token_input, key_input = paper.token_input(), paper.key_input()
+    token, key = authenticity.token(_evaluated(vector, token_input)), authenticity.record_key(_evaluated(vector, key_input))
+    record = seal_record(key, token, bytes.fromhex(vector["content"]), _Nonce(bytes.fromhex(vector["nonce"])))
+    inputs = {"token_input": token_input.hex(), "key_input": key_input.hex()}
+    return {**inputs, "token": token.hex(), "record_key": key.hex(), "record": record.hex()}
+
+
+def _verify_authenticity(suite: Suite, vector: Vector) -> None:
+    if vector["type"] == "presentation":
+        fields = {"digests": vector["digests"], "disclosed": vector["disclosed"]}
+        shown = _credential(vector).present(()).model_dump(mode="json") | fields
+        Presentation.model_validate(shown).check(vector["shown"])
+        return
+    paper = _paper(vector)
+    token = authenticity.token(_evaluated(vector, paper.token_input()))
+    key = authenticity.record_key(_evaluated(vector, paper.key_input()))
+    if open_record(key, token, bytes.fromhex(vector["record"])) != bytes.fromhex(vector["content"]):
+        raise ValueError("a record that opens has the content it was made of")
+
+
+def _credential(vector: Vector) -> Credential:
+    return Credential.model_validate({**vector["credential"], "signature": encode_base64url(bytes(65))})
+
+
 REPLAYS: dict[str, Replay] = {
+    "authenticity": Replay(_derive_authenticity, _verify_authenticity),
     "generators": Replay(_derive_generators, _verify_generators),
     "encodings": Replay(_nothing, _verify_encoding),
     "keys": Replay(_derive_key, _verify_key),

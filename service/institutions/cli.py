@@ -49,6 +49,10 @@ Holder = Annotated[str, typer.Argument(help="The institution's identifier, as `l
 Draws = Annotated[int | None, typer.Option(min=0, help="Draws a day (UTC), of it and all below it together.")]
 Requests = Annotated[int | None, typer.Option(min=0, help="Signed requests a minute, of it and all below it together.")]
 
+Evaluations = Annotated[
+    int | None, typer.Option(min=0, help="Elements evaluated and looked up a day (UTC): three for each paper checked.")
+]
+
 
 @app.command()
 def add(
@@ -58,6 +62,7 @@ def add(
     parent: Annotated[str | None, typer.Option(help="Identifier of the bank or branch above it.")] = None,
     draws_per_day: Draws = _DRAWS,
     requests_per_minute: Requests = _REQUESTS,
+    evaluations_per_day: Evaluations = None,
 ) -> None:
     """Admit an institution. Make sure by another channel that the identity file is its own.
 
@@ -65,7 +70,11 @@ def add(
     Example: tradeveil serve institutions add bankA/identity.json --directory service --role bank
     """
     with _registry(directory) as (institutions, origin):
-        limits = {"draws-per-day": draws_per_day, "requests-per-minute": requests_per_minute}
+        limits = {
+            "draws-per-day": draws_per_day,
+            "requests-per-minute": requests_per_minute,
+            "evaluations-per-day": evaluations_per_day,
+        }
         found = read_identity(identity)
         if found.origin != origin:
             raise RegistryError(f"the identity of {found.holder} is for the log {found.origin}, not for {origin}")
@@ -180,17 +189,27 @@ def key(
 
 
 @app.command()
-def limits(holder: Holder, directory: Directory, draws_per_day: Draws = None, requests_per_minute: Requests = None) -> None:
+def limits(
+    holder: Holder,
+    directory: Directory,
+    draws_per_day: Draws = None,
+    requests_per_minute: Requests = None,
+    evaluations_per_day: Evaluations = None,
+) -> None:
     """Set limits; those that are not named stay. A limit holds for an institution with all below it.
 
     \b
     Example: tradeveil serve institutions limits BANKA --directory service --draws-per-day 5000
     """
-    given = {"draws-per-day": draws_per_day, "requests-per-minute": requests_per_minute}
+    given = {
+        "draws-per-day": draws_per_day,
+        "requests-per-minute": requests_per_minute,
+        "evaluations-per-day": evaluations_per_day,
+    }
     named = {what: most for what, most in given.items() if most is not None}
     with _registry(directory) as (institutions, _):
         if not named:
-            raise RegistryError("name a limit: --draws-per-day, --requests-per-minute")
+            raise RegistryError("name a limit: --draws-per-day, --requests-per-minute, --evaluations-per-day")
         institutions.registry.set_limits(holder, named)
     typer.echo(f"{holder}: {', '.join(f'{what} {most}' for what, most in sorted(named.items()))}.")
 

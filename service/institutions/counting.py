@@ -23,16 +23,20 @@ _MINUTE, _DAY = 60, 86_400
 @dataclass(frozen=True)
 class Budget:
     """Something that is limited. `what` is its name in tables and commands; `seconds` the length of its windows, which start at
-    multiples of it (a day is a day of UTC); `problem` the refusal of what is too much."""
+    multiples of it (a day is a day of UTC); `problem` the refusal of what is too much; `most` what holds for an institution
+    that was given no limit of its own (None: nothing does)."""
 
     what: str
     seconds: int
     problem: ProblemType
+    most: int | None = None
 
 
 REQUESTS = Budget("requests-per-minute", _MINUTE, problems.RATE_LIMITED)
 DRAWS = Budget("draws-per-day", _DAY, problems.LIMIT_REACHED)
-BUDGETS = (REQUESTS, DRAWS)
+EVALUATIONS = Budget("evaluations-per-day", _DAY, problems.BUDGET_SPENT, most=300_000)
+"""Elements that a bank has evaluated or looked up: three for each paper it checks."""
+BUDGETS = (REQUESTS, DRAWS, EVALUATIONS)
 
 
 def count(connection: Connection, caller: Caller, budget: Budget, amount: int, now: int) -> None:
@@ -41,7 +45,7 @@ def count(connection: Connection, caller: Caller, budget: Budget, amount: int, n
     window = now - now % budget.seconds
     for member in caller.path:  # from the top down, always: so two transactions cannot wait for each other
         used = _add(connection, member.id, budget.what, window, amount)
-        most = member.limits.get(budget.what)
+        most = member.limits.get(budget.what, budget.most)
         if most is not None and used > most:
             raise Refusal(budget.problem, headers={"Retry-After": str(window + budget.seconds - now)})
         if used == amount:  # the first use in this window: those of earlier ones are of no use any more

@@ -27,7 +27,7 @@ from parties.common.client import Backoff, ServiceClient
 from parties.common.home import Home, read_identity
 from parties.common.keyring import About, Signer, create_signer, create_viewer, load_signer, load_viewer
 from parties.common.money import Money
-from parties.common.request_keys import RequestSigner
+from parties.common.request_keys import Requester, RequestSigner
 from parties.common.sealed_files import read_sealed, write_sealed
 from parties.customs.enrol import enrol
 from parties.customs.register import Office, register_declarations
@@ -38,8 +38,10 @@ from parties.enterprise.wallet import Desk as OwnerDesk
 from parties.enterprise.wallet import discover, view_documents
 from parties.regulator.bureau import Bureau
 from schemas.entries import Kind
+from schemas.identities import Identity
 from schemas.sealed import ApprovalFile, DraftFile
 from service.app import create_app
+from service.authenticity.keys import create_keys
 from service.genesis import compose, store
 from service.institutions.cli import admit_identity
 from service.institutions.pseudonyms import Pseudonyms
@@ -105,7 +107,11 @@ class Scene:
         self.customs = load_signer(self.home("customs"), suite, "attester")
         self.regulator = load_viewer(self.home("regulator"), suite, "regulator")
         self.exporter = load_viewer(self.home("exporter"), suite, "enterprise")
-        self.wire = Wire(create_app(Settings(database, TOKEN, SERVICE_KEY), suite, lambda: self.now))
+        keys = self.directory / "evaluation-keys.json"
+        if not keys.exists():
+            create_keys(keys, self.now)
+        settings = Settings(database, TOKEN, SERVICE_KEY, evaluation_keys=keys)
+        self.wire = Wire(create_app(settings, suite, lambda: self.now))
         self.client = ServiceClient(self.wire, Backoff(()))
         self.customs_client = self.signing(self.customs)
 
@@ -140,7 +146,13 @@ class Scene:
 
     def signing(self, who: Signer) -> ServiceClient:
         """A client that signs its writes as this institution."""
-        return ServiceClient(self.wire, Backoff(()), RequestSigner(who.requester, lambda: self.now, self.randomness))
+        return self.connect("", who.requester)
+
+    def connect(self, url: str, who: Requester | None = None) -> ServiceClient:
+        """Stands in for parties.common.runtime.connect."""
+        if who is None:
+            return self.client
+        return ServiceClient(self.wire, Backoff(()), RequestSigner(who, lambda: self.now, self.randomness))
 
     # --- each party at work
 
@@ -164,9 +176,13 @@ class Scene:
         if home.exists("keys.json"):
             return load_signer(home, self.suite, "bank")
         made = create_signer(home, self.suite, About("bank", f"bank-{name.lower()}", f"Bank {name}", ORIGIN), self.randomness)
-        verifier: Verifier = self.wire.app.state.verifier  # type: ignore[attr-defined]
-        admit_identity(verifier.institutions.registry, made.identity, self.now)
+        self.admit(made.identity)
         return made
+
+    def admit(self, identity: Identity) -> None:
+        """The operator admits an institution."""
+        verifier: Verifier = self.wire.app.state.verifier  # type: ignore[attr-defined]
+        admit_identity(verifier.institutions.registry, identity, self.now)
 
     def bureau(self) -> Bureau:
         return Bureau(self.suite, self.regulator, self.client, self.randomness, self.now)

@@ -24,13 +24,13 @@ from parties.bank.listing import describe_financing, draw_rows
 from parties.bank.records import FinancingRecord
 from parties.bank.repayment import Instruction, repay
 from parties.common import runtime
-from parties.common.client import Log
+from parties.common.client import Log, ServiceClient
 from parties.common.errors import InputError, Refused, ServiceMisbehaved, ServiceRefused, ServiceUnreachable
 from parties.common.money import Money
 from parties.common.sealed_files import read_sealed, write_sealed
 from schemas.domain.conversion import Rate
 from schemas.domain.errors import DomainError
-from schemas.sealed import Application, ApprovalFile, DraftFile, Loan
+from schemas.sealed import Application, ApprovalFile, Disclosure, DraftFile, Loan
 from tests.parties.scene import FIRST, NOW, ORIGIN, SECOND, YEN, Scene
 
 
@@ -248,7 +248,7 @@ def test_other_keys_of_the_log_than_before_are_refused(scene: Scene, monkeypatch
     honest = bank.log
     regulator = honest.genesis.regulator.model_copy(update={"seal_key": bytes([9]) * 32})
     swapped = Log(honest.genesis.model_copy(update={"regulator": regulator}), honest.parameters)
-    monkeypatch.setattr(scene.client, "parameters", lambda suite, origin: swapped)
+    monkeypatch.setattr(ServiceClient, "parameters", lambda client, suite, origin: swapped)
     with pytest.raises(ServiceMisbehaved):
         scene.check(scene.bank("A"), path)
 
@@ -270,6 +270,11 @@ def replaced_credential(application: Application, **fields: Any) -> Application:
     return replaced_line(application, credential=application.lines[0].credential.model_copy(update=fields))
 
 
+def said_otherwise(application: Application, **values: str) -> list[Disclosure]:
+    shown = application.lines[0].credential.disclosed
+    return [item.model_copy(update={"value": values.get(item.name, item.value)}) for item in shown]
+
+
 @pytest.mark.parametrize(
     "spoil,code",
     [
@@ -282,8 +287,10 @@ def replaced_credential(application: Application, **fields: Any) -> Application:
         (spoilt_amount, "over-limit"),
         (lambda a: replaced_line(a, key_shift=bytes(32)), "key-shift"),
         (lambda a: replaced_line(a, key_shift=b"\xff" * 32), "key-shift"),
-        (lambda a: replaced_credential(a, number=SECOND), "credential-invalid"),
-        (lambda a: replaced_credential(a, limit=2_000_000_00), "credential-invalid"),
+        (lambda a: replaced_credential(a, disclosed=said_otherwise(a, number=SECOND)), "credential-invalid"),
+        (lambda a: replaced_credential(a, disclosed=said_otherwise(a, limit="200000000")), "credential-invalid"),
+        (lambda a: replaced_credential(a, disclosed=[]), "credential-invalid"),
+        (lambda a: replaced_credential(a, disclosed=a.lines[0].credential.disclosed[:-1]), "credential-invalid"),
         (lambda a: replaced_credential(a, attester=a.lines[0].credential.owner), "credential-invalid"),
         (lambda a: replaced_credential(a, signature=bytes(65)), "credential-invalid"),
     ],
@@ -458,7 +465,7 @@ def test_secrets_are_kept_from_others(scene: Scene) -> None:
 
 def test_the_commands(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """keys, show, draft, commit, draws, repay as a clerk runs them."""
-    monkeypatch.setattr(runtime, "connect", lambda url: scene.client)
+    monkeypatch.setattr(runtime, "connect", scene.connect)
     monkeypatch.setattr(runtime, "now", lambda: scene.now)
     run = CliRunner().invoke
     home = str(scene.directory / "bank-x")
@@ -466,6 +473,7 @@ def test_the_commands(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(app, keys).exit_code == 0
     assert run(app, keys).exit_code == 2
     bank = scene.bank("X")
+    scene.admit(bank.signer.identity)
     application, draft = scene.apply(bank, [f"{FIRST}=USD 600000.00"]), scene.path("d.json")
     shown = run(app, ["show", "--home", home, str(application)])
     assert shown.exit_code == 0
@@ -494,7 +502,7 @@ def test_the_commands(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_refusal_exits_with_1_and_shows_no_figure(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtime, "connect", lambda url: scene.client)
+    monkeypatch.setattr(runtime, "connect", scene.connect)
     monkeypatch.setattr(runtime, "now", lambda: scene.now)
     bank = scene.bank("A")
     record, _ = scene.draft(bank, scene.apply(bank, [f"{FIRST}=USD 600000.00"]))
@@ -509,7 +517,7 @@ def test_a_refusal_exits_with_1_and_shows_no_figure(scene: Scene, monkeypatch: p
 
 
 def test_an_unreachable_service_exits_with_3(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtime, "connect", lambda url: scene.client)
+    monkeypatch.setattr(runtime, "connect", scene.connect)
     bank = scene.bank("A")
     path = scene.apply(bank, [f"{FIRST}=USD 1.00"])
     scene.wire.lose_requests = 10

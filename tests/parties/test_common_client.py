@@ -36,6 +36,7 @@ RECEIPT = {
     "draw": "ZGRkZGRkZGRkZGRkZGRkZGRkZGRkZGRkZGRkZGRkZGQ",
     "head": "A" * 43,
     "receipt": {"index": 1, "time": 2, "leaf": "A" * 43},
+    "caller": "A" * 576,
 }
 STATUS = {"document": "A" * 43, "kind": "export-declaration", "currency": "USD", "financeable": True}
 READY = {"status": "ready", "entries": 1}

@@ -27,12 +27,14 @@ from parties.common.ledger_view import (
 )
 from parties.common.memos import memo_for
 from schemas.answers import DocumentView
+from schemas.callers import CALLER_SIZE, CallerNote
 from schemas.canonical import canonical
 from schemas.entries import Closed, Drawn, Reduced, Registered
 from schemas.messages import CloseMessage, DrawMessage, ReduceMessage, RegisterMessage
 from schemas.sealed import DrawMemo, ReduceMemo, RegulatorRegisterMemo
+from service.institutions.sealing import seal
 from tests import builders
-from tests.builders import ANYBODY, Loan, Paper, World, make_close, make_register, make_world
+from tests.builders import Loan, Paper, World, make_close, make_register, make_world
 from zkcore import engine
 from zkcore.group import encode_scalar
 from zkcore.operations import MEMO_SIZE, REPAID_PROCEEDS, Draw, Memos
@@ -99,7 +101,7 @@ class Story:
             randomness=world.randomness,
         )
         new = builders.NewDraw(Draw(draft, builders.make_headroom(world, self.paper, draft, opening)), self.paper, key, opening)
-        self.paper, loan = new.committed(self._log(Drawn(time=2, body=DrawMessage.of(new.operation), caller=ANYBODY)))
+        self.paper, loan = new.committed(self._log(Drawn(time=2, body=DrawMessage.of(new.operation), caller=self._caller())))
         return loan
 
     def reduce(self, loan: Loan, amount: int, reason: str = "repaid-own-funds", memo: MakeMemo | None = None) -> Loan:
@@ -117,12 +119,16 @@ class Story:
             memos=Memos(made(opening), made(opening)),
             randomness=world.randomness,
         )
-        leaf = self._log(Reduced(time=3, body=ReduceMessage.of(operation), caller=ANYBODY))
+        leaf = self._log(Reduced(time=3, body=ReduceMessage.of(operation), caller=self._caller()))
         self.paper, loan = builders.NewReduction(operation, amount, rest).committed(world, self.paper, loan, leaf)
         return loan
 
     def close(self, loan: Loan) -> None:
-        self._log(Closed(time=4, body=CloseMessage.of(make_close(self.world, self.paper, loan)), caller=ANYBODY))
+        self._log(Closed(time=4, body=CloseMessage.of(make_close(self.world, self.paper, loan)), caller=self._caller()))
+
+    def _caller(self) -> bytes:
+        """As the service seals it."""
+        return seal(self.world.regulator_seal.public, CallerNote(institution="BANK-A", outlet=[]), CALLER_SIZE)
 
     def draw_memo(self, told: Opening, **change: int) -> DrawMemo:
         memo = DrawMemo(

@@ -134,7 +134,7 @@ def test_what_a_memo_hides_is_found_by_logarithm_with_an_alert(
     (draw,) = opened.documents[0].draws
     assert draw.memo is None
     assert alert.draw == draw.state.draw
-    assert draw_rows(opened)[0][1:3] == ["?", "?"]
+    assert draw_rows(opened)[0][1:4] == ["?", "bank-a", "?"]
 
 
 def test_an_amount_beyond_the_bound_is_said_to_be_unknown(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -322,7 +322,7 @@ def test_a_draft_for_the_owner_is_not_for_the_regulator(scene: Scene) -> None:
 
 
 def test_the_commands(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtime, "connect", lambda url: scene.client)
+    monkeypatch.setattr(runtime, "connect", scene.connect)
     monkeypatch.setattr(runtime, "now", lambda: scene.now)
     run, home = CliRunner().invoke, str(scene.directory / "regulator")
     token = scene.path("export.token")

@@ -1,7 +1,7 @@
 """Institutions' programs sign what they write, change their keys, and tell the regulator of things.
 
-Must hold: every attempt is signed anew, so that a repetition is no replay; a change of keys survives a lost request or answer
-and a crash, even after the old key has ended; a step that the service did not look at, because of who called, is kept and completed
+Must hold: every attempt is signed anew, so that a repetition is no replay; a change of keys survives lost calls and
+a crash, even after the old key has ended; a step that the service did not look at, because of who called, is kept and completed
 later; an alert is read by the regulator, with who really sent it. A failure would be a bank that locks itself out, or one that
 forgets a draw that the service has.
 """

@@ -73,6 +73,7 @@ ADMISSION = frozenset({"request_nonces", "counters", "refusals"})
 """Tables in which a request leaves a trace even where it is refused: that it was signed and counted, and that its headroom was
 not proven. tests/service/institutions says exactly when."""
 A = TypeVar("A", bound=BaseModel)
+_OF_ATTESTERS = ("/v1/documents", "/v1/credentials")
 JSON = {"Content-Type": "application/json"}
 Dump = dict[str, list[tuple[Any, ...]]]
 
@@ -264,7 +265,7 @@ def signer(secret: RequestSecret, clock: Callable[[], int], origin: str = ORIGIN
 
 
 class SignedByRole(httpx.Auth):
-    """Signs what is written: registrations as the attester, everything else as the bank. What is read needs no signature."""
+    """Signs what is written: registrations and records as the attester, all else as the bank. Reading needs no signature."""
 
     requires_request_body = True
 
@@ -276,7 +277,7 @@ class SignedByRole(httpx.Auth):
         if request.method != "POST" or path.endswith("/view"):
             yield request
         else:
-            yield from (self._attester if path == "/v1/documents" else self._bank).auth_flow(request)
+            yield from (self._attester if path in _OF_ATTESTERS else self._bank).auth_flow(request)
 
 
 def empty(engine: Engine) -> None:

@@ -8,10 +8,11 @@ import pytest
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
-from schemas import answers, callers, messages, problems
+from schemas import answers, authenticity, callers, messages, problems
 from schemas.entries import Genesis
 from schemas.problems import CONTENT_TYPE
 from service.app import openapi_document
+from service.authenticity.routes import router as authenticity_router
 from service.batches.routes import router as batches_router
 from service.institutions.routes import router as institutions
 from service.reference import routes as reference
@@ -28,8 +29,9 @@ UNREACHABLE = {problems.METHOD_NOT_ALLOWED.slug}
 def model(reference: dict[str, str]) -> type[BaseModel]:
     """The message that a reference names."""
     name = reference["$ref"].removeprefix("#/components/schemas/")
-    modules = (answers, messages, problems, callers)
-    known: dict[str, Any] = {**{k: v for m in modules for k, v in vars(m).items()}, "Genesis": Genesis}
+    modules = (answers, messages, problems, callers, authenticity)
+    known: dict[str, Any] = {name: item for module in modules for name, item in vars(module).items()}
+    known |= {"Genesis": Genesis}
     found: type[BaseModel] = known[name]
     return found
 
@@ -47,11 +49,11 @@ def test_it_is_openapi_3_1_and_is_served(desk: Desk) -> None:
 
 
 def test_every_route_is_described() -> None:
-    areas = (router, batches_router, institutions, reference.router)
+    areas = (router, batches_router, institutions, authenticity_router, reference.router)
     found = [route for area in areas for route in area.routes if isinstance(route, APIRoute)]
     routes = {(route.path, method.lower()) for route in found for method in route.methods or ()}
     assert routes == {(path, method) for method, path, _ in OPERATIONS}
-    assert len(set(IDS)) == len(IDS) == 21
+    assert len(set(IDS)) == len(IDS) == 26
 
 
 def test_names_are_snake_case() -> None:
@@ -129,7 +131,9 @@ def test_the_export_is_behind_a_bearer_token() -> None:
 
 
 def test_every_write_is_signed() -> None:
+    """And what is counted for a caller, or is an attester's to say, though it needs no Idempotency-Key."""
     writes = {(method, path) for method, path, operation in OPERATIONS if "201" in operation["responses"]}
+    writes |= {("post", path) for path in ("/v1/evaluations", "/v1/credentials", "/v1/credentials/lookups")}
     assert secured("RequestSignature") == writes
     assert DOCUMENT["components"]["securitySchemes"]["RequestSignature"]["scheme"] == "signature"
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from schemas import answers, callers, entries, messages, problems
+from schemas import answers, authenticity, callers, entries, messages, problems
 
-_KNOWN: tuple[ModuleType, ...] = (answers, callers, entries, messages, problems)
+_KNOWN: tuple[ModuleType, ...] = (answers, authenticity, callers, entries, messages, problems)
 _OF_TRANSPORT = frozenset({"accept-language", "authorization", "content-digest", "signature", "signature-input"})
 _TYPES = {"string": "str", "integer": "int", "boolean": "bool"}
 _SAFE = frozenset({"get", "head"})
@@ -134,7 +134,7 @@ def _method(path: str, verb: str, operation: dict[str, Any], answer: str, body: 
     named = token + [item.source for item in headers.values()]
     signature = ["self", *positional, *(["*", *named] if named else [])]
     arguments = [f'"{operation["operationId"]}"', f'"{verb.upper()}"', _path(path, inside)]
-    arguments.append(f"repeatable={verb in _SAFE or _KEY in headers}")
+    arguments.append(f"repeatable={verb in _SAFE or _KEY in headers or operation.get('x-repeatable', False)}")
     arguments += [f"query={_mapping(query)}"] if query else []
     arguments += [f"headers={_mapping(headers)}"] if headers else []
     arguments += (["token=token"] if token else []) + (["signed=True"] if signed else [])

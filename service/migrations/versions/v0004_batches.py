@@ -8,7 +8,7 @@ from alembic import op
 from service.migrations.versions.v0001_first import octets
 
 revision = "0004"
-down_revision = "0002"
+down_revision = "0003"
 
 
 def upgrade() -> None:
