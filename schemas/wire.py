@@ -20,12 +20,10 @@ from zkcore.commitments import HANDLED_COMMITMENT_SIZE
 from zkcore.group import ELEMENT_SIZE, SCALAR_SIZE
 from zkcore.operations import EXPIRES_MAXIMUM, MEMO_SIZE
 
-_LAST = {0: "", 2: "[AQgw]", 3: "[AEIMQUYcgkosw048]"}
-"""What the last character may be, by how many there are beyond whole groups of four: others would have stray bits."""
 _ANY_SIZE = "^(?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-][AQgw]|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048])?$"
 _ALPHABET = re.compile(r"[A-Za-z0-9_-]*")
-_LAST = {2: "AQgw", 3: "AEIMQUYcgkosw048"}
-"""Which characters can be last, by how many characters stand after the last group of four: the others have stray bits."""
+_LAST = {0: "", 2: "AQgw", 3: "AEIMQUYcgkosw048"}
+"""Which characters can be last, by how many stand after the last group of four: the others have stray bits."""
 
 
 def encode_base64url(data: bytes) -> str:
@@ -76,8 +74,8 @@ class Base64Url:
         described = {"type": "string", "contentEncoding": "base64url"}
         if self.least != self.most:
             return {**described, "pattern": _ANY_SIZE, "minLength": least, "maxLength": most}
-        whole, left = least - (least % 4 > 0), _LAST[least % 4]
-        return {**described, "pattern": f"^[A-Za-z0-9_-]{{{whole}}}{left}$"}
+        whole, last = least - (least % 4 > 0), _LAST[least % 4]
+        return {**described, "pattern": f"^[A-Za-z0-9_-]{{{whole}}}" + (f"[{last}]$" if last else "$")}
 
 
 Identifier = Annotated[bytes, Base64Url(32)]

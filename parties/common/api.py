@@ -23,6 +23,17 @@ from schemas.answers import (
     RequestKeyAnswer,
     StepsAnswer,
 )
+from schemas.authenticity import (
+    EvaluationAnswer,
+    EvaluationKeys,
+    EvaluationRequest,
+    LookupAnswer,
+    LookupRequest,
+    PublicationAnswer,
+    PublicationRequest,
+    StatusesAnswer,
+    StatusesRequest,
+)
 from schemas.callers import AlertMessage, RequestKeyChange
 from schemas.entries import Genesis
 from schemas.messages import (
@@ -81,6 +92,18 @@ class Api:
         )
         return self._send(call, BatchPage)
 
+    def publish_credentials(self, body: PublicationRequest) -> PublicationAnswer:
+        """Publish sealed records. From an attester."""
+        call = Call("publish_credentials", "POST", "/v1/credentials", repeatable=True, signed=True, body=body)
+        return self._send(call, PublicationAnswer)
+
+    def look_up_credentials(self, body: LookupRequest) -> LookupAnswer:
+        """Find sealed records. An unknown token finds noise of a record's size, always the same: only the right key tells it
+        from a record.
+        """
+        call = Call("look_up_credentials", "POST", "/v1/credentials/lookups", repeatable=True, signed=True, body=body)
+        return self._send(call, LookupAnswer)
+
     def register_documents(self, body: RegistrationRequest, *, idempotency_key: str) -> RegistrationAnswer:
         """Register documents. The attester registers documents with committed limits: all or none."""
         call = Call(
@@ -93,6 +116,11 @@ class Api:
             body=body,
         )
         return self._send(call, RegistrationAnswer)
+
+    def get_statuses(self, body: StatusesRequest) -> StatusesAnswer:
+        """The status of many documents. As for one document, for whoever knows the ids."""
+        call = Call("get_statuses", "POST", "/v1/documents/statuses", repeatable=True, body=body)
+        return self._send(call, StatusesAnswer)
 
     def get_document(self, document: bytes) -> DocumentStatus:
         """A document's status. Kind, currency, status, financeable or not."""
@@ -163,6 +191,16 @@ class Api:
             token=token,
         )
         return self._send(call, EntriesPage)
+
+    def get_evaluation_keys(self) -> EvaluationKeys:
+        """Keys of evaluations. Keep what you see: the key of an epoch never changes."""
+        call = Call("get_evaluation_keys", "GET", "/v1/evaluation-keys", repeatable=True)
+        return self._send(call, EvaluationKeys)
+
+    def evaluate(self, body: EvaluationRequest) -> EvaluationAnswer:
+        """Evaluate blinded elements. RFC 9497, P256-SHA256, mode VOPRF."""
+        call = Call("evaluate", "POST", "/v1/evaluations", repeatable=True, signed=True, body=body)
+        return self._send(call, EvaluationAnswer)
 
     def commit_financing(self, body: FinancingRequest, *, idempotency_key: str) -> FinancingAnswer:
         """Verify and commit a financing. Every draw with the bank's draft and the headroom proof that answers it: all or
