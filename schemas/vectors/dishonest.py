@@ -15,8 +15,8 @@ from zkcore import ledger, statements
 from zkcore.commitments import HandledCommitment
 from zkcore.context import Context
 from zkcore.group import Element
-from zkcore.ledger import AttestedFacts, DocumentFacts, DocumentState, DrawState, Parameters
-from zkcore.operations import Amend, Close, Consent, Disburse, Draft, Headroom, Memos, Overdrawn, Reduce, Register
+from zkcore.ledger import ApplicationState, AttestedFacts, DocumentFacts, DocumentState, DrawState, Parameters
+from zkcore.operations import Amend, Close, Consent, Decide, Disburse, Draft, Headroom, Memos, Overdrawn, Reduce, Register
 from zkcore.randomness import Randomness, random_nonzero_scalar, random_scalar
 from zkcore.relations import LinearRelation
 from zkcore.secret import range_proof
@@ -113,9 +113,7 @@ def register(
 ) -> Register:
     """A registration with any limit."""
     committed, public = limit.handled(suite, owner, parameters.regulator), attester.public(suite)
-    unproven = Register(
-        document, kind, counter, status, currency, parameters.epoch, public, owner, committed, memos, b"", b""
-    )
+    unproven = Register(document, kind, counter, status, currency, parameters.epoch, public, owner, committed, memos, b"", b"")
     sigma, bound = statements.REGISTER, statements.REGISTER_RANGE
     context = ledger.register_context(parameters, unproven, sigma.name)
     elements = ledger.limit_elements(parameters, owner, public, committed)
@@ -190,15 +188,18 @@ def draft(
     consent: Consent | None = None,
     asked: Secret | None = None,
     moved: tuple[DrawState, Secret] | None = None,
+    named: Element | None = None,
 ) -> Draft:
     """The bank's part of a draw of any amount; `committed` in place of honest handles.
 
-    A consent may be for another amount, and what is outstanding on the draw that is moved may be another one.
+    A consent may be for another amount, and what is outstanding on the draw that is moved may be another one. `named` is the
+    draw's key that it is said to be by.
     """
     committed = committed or amount.handled(suite, document.owner, parameters.regulator)
     taken_over, its = moved or (None, None)
     moves = None if taken_over is None else taken_over.draw
-    unproven = Draft(document.document, draw, key.public(suite), committed, expires, consent, moves, memos, b"")
+    public = named or key.public(suite)
+    unproven = Draft(document.document, draw, public, committed, expires, consent, moves, memos, b"")
     witness = {"a": amount.amount, "r": amount.blinding, "k": key.scalar}
     if (before := its or asked) is not None:
         witness["d"] = amount.blinding - before.blinding
@@ -231,6 +232,24 @@ def headroom(
     context = ledger.headroom_context(parameters, document, drafted, bound.name)
     ranges = [Secret(amount.amount - 1, amount.blinding), after]
     return Headroom(prover, remaining, proof, _prove_range(suite, bound, context, ranges, randomness))
+
+
+def decide(
+    suite: Suite,
+    parameters: Parameters,
+    document: DocumentFacts,
+    application: ApplicationState,
+    *,
+    key: SigningSecret,
+    decision: str,
+    memos: Memos,
+    randomness: Randomness,
+) -> Decide:
+    """Any decision, by anybody with any key."""
+    unproven = Decide(application.draw, decision, memos, b"")
+    context = ledger.decide_context(parameters, document, application, unproven)
+    proof = _prove(suite, statements.DECIDE, context, {"K": application.key}, {"k": key.scalar}, randomness)
+    return replace(unproven, proof=proof)
 
 
 def disburse(

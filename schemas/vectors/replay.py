@@ -614,9 +614,7 @@ def _derive_apply(suite: Suite, vector: Vector) -> dict[str, Any]:
         memos=_memos(inputs),
         randomness=randomness,
     )
-    return _after(
-        ApplyMessage.of(operation), document=states.document, application=ledger.applied(operation, _leaf(vector))
-    )
+    return _after(ApplyMessage.of(operation), document=states.document, application=ledger.applied(operation, _leaf(vector)))
 
 
 def _verify_apply(suite: Suite, vector: Vector) -> None:
