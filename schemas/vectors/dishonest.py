@@ -137,7 +137,7 @@ def amend(
     committed: HandledCommitment | None = None,
     named: Element | None = None,
 ) -> Amend:
-    """An amendment to any limit; `committed` in place of honest handles; `named` is the attester's key that it is said to be by."""
+    """An amendment to any limit; `committed` in place of honest handles; `named` is the attester that it is said to be by."""
     committed = committed or limit.handled(suite, document.owner, parameters.regulator)
     public = named or attester.public(suite)
     unproven = Amend(document.document, public, reason, committed, memos, b"", b"")

@@ -1,4 +1,4 @@
-"""Mutations of what becomes of documents, applications and draws: statuses, amendments, decisions, moves, disbursements, expiries."""
+"""Mutations of what becomes of documents, applications and draws, from a status to an expiry."""
 
 from __future__ import annotations
 
@@ -305,7 +305,7 @@ def _reject_applied(story: Story) -> None:
     key = story.after("draw/other", "draw")["key"]
     change("application-key", "its application is another bank's", "/state/application/key", key, error="state")
     change("application-expired", "its application expires earlier", "/state/application/expires", EXPIRES - 1, error="state")
-    patch = replaced(f"/parameters/kinds/{KIND}/applied_for", True) + [{"op": "remove", "path": "/state/application"}]
+    patch = [*replaced(f"/parameters/kinds/{KIND}/applied_for", True), {"op": "remove", "path": "/state/application"}]
     story.reject(base, "application-missing", "its kind needs an application, and there is none", patch, error="state")
 
 

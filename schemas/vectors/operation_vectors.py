@@ -6,7 +6,6 @@ Here are the mutations of registering, drawing, reducing, closing and viewing; t
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from schemas.messages import CloseMessage, DrawMessage, ReduceMessage, RegisterMessage
 from schemas.vectors import dishonest

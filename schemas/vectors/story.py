@@ -1,4 +1,4 @@
-"""The accepted operations of the vectors: documents, applications and draws through their lives, each on the state before it."""
+"""The accepted operations of the vectors: lives of documents, applications and draws, step by step."""
 
 from __future__ import annotations
 

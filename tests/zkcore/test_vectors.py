@@ -148,8 +148,8 @@ def test_every_statement_and_operation_has_vectors() -> None:
     assert failing == {"sigma", "range", "length", "identity"}
 
 
-def test_every_transition_has_a_vector() -> None:
-    """Each edge of the state machines is in an accept, but for those that differ in nothing except the stage they start from."""
+def test_every_stage_and_status_has_a_vector() -> None:
+    """Every stage of a draw and an application and every status of a document is where some accepted operation leads."""
     seen = set()
     for vector in accepts("operations"):
         for name in ("draw", "application", "document"):
