@@ -435,7 +435,7 @@ def parameters_fields(parameters: Parameters) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class States:
-    """What the verifier holds of an operation's subjects. `moved`, `replaced`: the draw that is taken over, and its document."""
+    """What the verifier holds of an operation's subjects. `moved`, `replaced`: the draw to take over, and its document."""
 
     parameters: Parameters
     vector: Vector

@@ -1,9 +1,9 @@
 """The rules against a model of plain integers: whatever happens to documents and draws, the balances are the model's.
 
-Must hold after every step: each document's residual (which an amendment can make negative) and each draw's outstanding amount, opened with the owner's and with the
-regulator's key, are what the model says; what the model forbids, the prover refuses; and the verifier refuses what a prover
-without checks makes of it. A failure would also be a head that stays or returns when it should change, or changes when it
-should not.
+Must hold after every step: each document's residual (which an amendment can make negative) and each draw's outstanding amount,
+opened with the owner's and with the regulator's key, are what the model says; what the model forbids, the prover refuses; and
+the verifier refuses what a prover without checks makes of it. A failure would also be a head that stays or returns when it
+should change, or changes when it should not.
 """
 
 from __future__ import annotations
