@@ -1,9 +1,9 @@
 """The three state machines: every pair of a stage and an action leads where the tables say, or is refused and leaves nothing.
 
 Must hold: what a table has is accepted with its proof and leads to the stage it names; what it has not raises StateError before
-a proof is looked at; the rules that need no proof (times, applications, replacements, single use) hold on both sides of their boundaries.
-A failure would be an end that something leads out of, a stage nobody reaches, and a proof that outlives the state it was made
-for: a freeze, a decision, a move. The wording of a refusal is no matter.
+a proof is looked at; the rules that need no proof (times, applications, replacements, single use) hold on both sides of their
+boundaries. A failure would be an end that something leads out of, a stage nobody reaches, and a proof that outlives the state
+it was made for: a freeze, a decision, a move. The wording of a refusal is no matter.
 """
 
 from __future__ import annotations
