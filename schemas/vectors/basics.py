@@ -166,6 +166,7 @@ def write_digests(suite: Suite) -> Sheet:
     add(LABEL_HEAD, "head/registered")(b"register", document, leaf)
     for word_ in ("draw", "reduce", "status", "amend", "disburse", "close", "expire"):
         add(LABEL_HEAD, f"head/{word_}")(word_.encode("ascii"), head, leaf)
+    add(LABEL_HEAD, "head/overdrawn")(b"overdrawn", head)
     add(LABEL_REVISION, "revision/registered")(document, leaf)
     add(LABEL_REVISION, "revision/changed")(head, leaf)
     for word_ in ("apply", "draw"):

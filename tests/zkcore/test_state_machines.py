@@ -551,3 +551,18 @@ def test_a_move_is_by_the_draws_own_key(world: World, reservation: tuple[Paper, 
     renamed = replace(loan.state, key=thief.public(SUITE))
     with pytest.raises(StateError):
         ledger.check_draw(SUITE, world.parameters, replacement.state, operation, moved=renamed)
+
+
+def test_overdrawn_is_shown_once_at_a_head(world: World, reservation: tuple[Paper, Loan]) -> None:
+    """Two proofs at one head, both right: whoever writes conditionally on the head takes one of them, and a replay only that."""
+    paper, _ = reservation
+    lowered = make_amend(world, paper, 1000, 500).committed(paper)
+    first, second = make_overdrawn(world, lowered), make_overdrawn(world, lowered)
+    for proof in (first, second):
+        verify(SUITE, ledger.check_overdrawn(SUITE, world.parameters, lowered.state, proof))
+    shown = ledger.shown_overdrawn(lowered.state)
+    assert shown.head != lowered.state.head
+    assert shown.is_overdrawn
+    for proof in (first, second):
+        with pytest.raises(StateError):
+            ledger.check_overdrawn(SUITE, world.parameters, shown, proof)

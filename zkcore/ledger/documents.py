@@ -298,8 +298,13 @@ def check_overdrawn(
 
 
 def shown_overdrawn(document: DocumentState) -> DocumentState:
-    """The document, known to be overdrawn for as long as its head stays."""
-    return replace(document, overdrawn=document.head)
+    """The document, known to be overdrawn for as long as its head stays.
+
+    The head moves, so that of two proofs made at one head one is taken, and whatever was read before is written no more. The
+    entry has no part in it: it says nothing that the head before does not say.
+    """
+    head = digest(LABEL_HEAD, [b"overdrawn", document.head])
+    return replace(document, head=head, overdrawn=head)
 
 
 # --- view -----------------------------------------------------------------------------------------------------------------
