@@ -37,7 +37,7 @@ from zkcore.suite import Suite
 from zkcore.transcript import LABEL_HEAD, LABEL_PAYLOAD, LABEL_REVISION, digest
 from zkcore.verifying.batch import Claim
 
-_STATUSES_AT_FIRST = (DECLARED, CUSTOMS_RELEASED, CLEARED)
+STATUSES_AT_FIRST = (DECLARED, CUSTOMS_RELEASED, CLEARED)
 
 # --- register -------------------------------------------------------------------------------------------------------------
 
@@ -82,8 +82,8 @@ def check_register(suite: Suite, parameters: Parameters, operation: Register, la
         raise StateError("this log has no documents of this kind; see its parameters for the kinds it has")
     if operation.counter not in parameters.kinds[operation.kind].counters:
         raise StateError("documents of this kind have no such counter; see the log's parameters for those they have")
-    if operation.status not in _STATUSES_AT_FIRST:
-        raise StateError(f"a document is registered as one of {', '.join(_STATUSES_AT_FIRST)}")
+    if operation.status not in STATUSES_AT_FIRST:
+        raise StateError(f"a document is registered as one of {', '.join(STATUSES_AT_FIRST)}")
     _check_attester(parameters, operation.kind, operation.attester)
     if operation.epoch != parameters.epoch:
         raise StateError("the regulator's key epoch is not the present one; fetch the parameters again")
