@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from sqlalchemy import Table
 
 import zkcore
 from schemas.entries import AnyEntry, Kind
 from schemas.kinds import load_kinds
+from service import tables
 from zkcore.ledger.documents import STATUSES_AT_FIRST
 from zkcore.ledger.state import (
     APPLICATION_STAGES,
@@ -135,3 +137,12 @@ def test_kinds() -> None:
         [kind.name, kind.attester, ", ".join(kind.counters), kind.use, ", ".join(kind.restores)] for kind in load_kinds()
     ]
     assert rows("Kinds as configuration") == described
+
+
+def test_tables() -> None:
+    """Those of service/tables.py; the areas beside it describe their own."""
+    own = {table.name for table in vars(tables).values() if isinstance(table, Table)}
+    named = {row[0] for row in rows("Tables of the database")}
+    assert named >= own
+    columns = {name: {column.name for column in tables.METADATA.tables[name].columns} for name in own}
+    assert all(not {"amount", "name", "number", "headroom"} & names for names in columns.values())

@@ -554,7 +554,7 @@ def test_a_move_is_by_the_draws_own_key(world: World, reservation: tuple[Paper, 
 
 
 def test_overdrawn_is_shown_once_at_a_head(world: World, reservation: tuple[Paper, Loan]) -> None:
-    """Two proofs at one head, both right: whoever writes conditionally on the head takes one of them, and a replay only that."""
+    """Two proofs at one head, both right: whoever writes conditionally on the head takes one, and a replay only that."""
     paper, _ = reservation
     lowered = make_amend(world, paper, 1000, 500).committed(paper)
     first, second = make_overdrawn(world, lowered), make_overdrawn(world, lowered)

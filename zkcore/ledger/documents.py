@@ -38,6 +38,7 @@ from zkcore.transcript import LABEL_HEAD, LABEL_PAYLOAD, LABEL_REVISION, digest
 from zkcore.verifying.batch import Claim
 
 STATUSES_AT_FIRST = (DECLARED, CUSTOMS_RELEASED, CLEARED)
+"""With which a document can be registered."""
 
 # --- register -------------------------------------------------------------------------------------------------------------
 
