@@ -377,6 +377,11 @@ def test_an_attester_of_another_role_changes_nothing(world: World, paper: Paper)
             ledger.check_amend(SUITE, parameters, paper.state, lower.operation)
         with pytest.raises(KeyRejected):
             ledger.check_register(SUITE, parameters, make_register(world, 5).operation)
+        with pytest.raises(KeyRejected):
+            ledger.check_attester(parameters, KIND, freeze.attester)
+    ledger.check_attester(world.parameters, KIND, freeze.attester)
+    with pytest.raises(StateError):
+        ledger.check_attester(world.parameters, "tax-filing", freeze.attester)
 
 
 def test_words_outside_their_lists_are_refused(world: World, paper: Paper) -> None:

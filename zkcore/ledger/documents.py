@@ -68,8 +68,14 @@ def limit_values(suite: Suite, limit: HandledCommitment) -> list[Element]:
     return [limit.commitment - suite.G, suite.group.msm([MAXIMUM], [suite.G]) - limit.commitment]
 
 
-def _check_attester(parameters: Parameters, kind: str, attester: Element) -> None:
-    """Raises KeyRejected for a key that is none of this log, or of a role that does not attest this kind."""
+def check_attester(parameters: Parameters, kind: str, attester: Element) -> None:
+    """Whether this key may attest documents of this kind; a credential's reader asks this, too.
+
+    Raises KeyRejected for a key that is none of this log, or of a role that does not attest this kind; StateError for a kind
+    that the log does not have.
+    """
+    if kind not in parameters.kinds:
+        raise StateError("this log has no documents of this kind; see its parameters for the kinds it has")
     role = parameters.attesters.get(attester)
     if role is None:
         raise KeyRejected("the attester is not one of this log")
@@ -85,7 +91,7 @@ def check_register(suite: Suite, parameters: Parameters, operation: Register, la
         raise StateError("documents of this kind have no such counter; see the log's parameters for those they have")
     if operation.status not in STATUSES_AT_FIRST:
         raise StateError(f"a document is registered as one of {', '.join(STATUSES_AT_FIRST)}")
-    _check_attester(parameters, operation.kind, operation.attester)
+    check_attester(parameters, operation.kind, operation.attester)
     if operation.epoch != parameters.epoch:
         raise StateError("the regulator's key epoch is not the present one; fetch the parameters again")
     if operation.owner.is_identity or operation.owner in (parameters.regulator, *parameters.attesters):
@@ -143,7 +149,10 @@ def check_credential(
     signature: bytes,
     label: str = "credential",
 ) -> Claim:
-    """The attester vouches for these bytes. Raises KeyRejected when it is not one of this log."""
+    """The attester vouches for these bytes. Raises KeyRejected when it is not one of this log.
+
+    Whether its role is that of the kind in those bytes is for `check_attester`: the bytes are not read here.
+    """
     if attester not in parameters.attesters:
         raise KeyRejected("the credential is not from an attester of this log")
     context = credential_context(parameters, document, said)
@@ -198,7 +207,7 @@ def check_status(
         raise StateError("only a deleted document has a replacement")
     if operation.replacement == document.document:
         raise StateError("a document does not replace itself")
-    _check_attester(parameters, document.kind, operation.attester)
+    check_attester(parameters, document.kind, operation.attester)
     statement = statements.DOCUMENT_STATUS
     context = revision_context(parameters, attested_facts(document), statement.name, operation.payload())
     return [sigma_claim(suite, f"{label}.proof", statement, context, {"A": operation.attester}, operation.proof)]
@@ -229,7 +238,7 @@ def check_amend(
         raise EncodingError(f"a reason of an amendment is one of {', '.join(AMENDMENTS)}")
     if not STATUSES_AFTER[document.status]:
         raise StateError(f"a document that is {document.status} is not amended")
-    _check_attester(parameters, document.kind, operation.attester)
+    check_attester(parameters, document.kind, operation.attester)
     blinded_balance(document.residual - document.limit + operation.limit)
     sigma, bound = statements.AMEND, statements.AMEND_RANGE
     facts, payload = attested_facts(document), operation.payload()
