@@ -37,7 +37,8 @@ from zkcore.suite import Suite
 from zkcore.transcript import LABEL_HEAD, LABEL_PAYLOAD, LABEL_REVISION, digest
 from zkcore.verifying.batch import Claim
 
-_STATUSES_AT_FIRST = (DECLARED, CUSTOMS_RELEASED, CLEARED)
+STATUSES_AT_FIRST = (DECLARED, CUSTOMS_RELEASED, CLEARED)
+"""With which a document can be registered."""
 
 # --- register -------------------------------------------------------------------------------------------------------------
 
@@ -67,8 +68,14 @@ def limit_values(suite: Suite, limit: HandledCommitment) -> list[Element]:
     return [limit.commitment - suite.G, suite.group.msm([MAXIMUM], [suite.G]) - limit.commitment]
 
 
-def _check_attester(parameters: Parameters, kind: str, attester: Element) -> None:
-    """Raises KeyRejected for a key that is none of this log, or of a role that does not attest this kind."""
+def check_attester(parameters: Parameters, kind: str, attester: Element) -> None:
+    """Whether this key may attest documents of this kind; a credential's reader asks this, too.
+
+    Raises KeyRejected for a key that is none of this log, or of a role that does not attest this kind; StateError for a kind
+    that the log does not have.
+    """
+    if kind not in parameters.kinds:
+        raise StateError("this log has no documents of this kind; see its parameters for the kinds it has")
     role = parameters.attesters.get(attester)
     if role is None:
         raise KeyRejected("the attester is not one of this log")
@@ -82,9 +89,9 @@ def check_register(suite: Suite, parameters: Parameters, operation: Register, la
         raise StateError("this log has no documents of this kind; see its parameters for the kinds it has")
     if operation.counter not in parameters.kinds[operation.kind].counters:
         raise StateError("documents of this kind have no such counter; see the log's parameters for those they have")
-    if operation.status not in _STATUSES_AT_FIRST:
-        raise StateError(f"a document is registered as one of {', '.join(_STATUSES_AT_FIRST)}")
-    _check_attester(parameters, operation.kind, operation.attester)
+    if operation.status not in STATUSES_AT_FIRST:
+        raise StateError(f"a document is registered as one of {', '.join(STATUSES_AT_FIRST)}")
+    check_attester(parameters, operation.kind, operation.attester)
     if operation.epoch != parameters.epoch:
         raise StateError("the regulator's key epoch is not the present one; fetch the parameters again")
     if operation.owner.is_identity or operation.owner in (parameters.regulator, *parameters.attesters):
@@ -142,7 +149,10 @@ def check_credential(
     signature: bytes,
     label: str = "credential",
 ) -> Claim:
-    """The attester vouches for these bytes. Raises KeyRejected when it is not one of this log."""
+    """The attester vouches for these bytes. Raises KeyRejected when it is not one of this log.
+
+    Whether its role is that of the kind in those bytes is for `check_attester`: the bytes are not read here.
+    """
     if attester not in parameters.attesters:
         raise KeyRejected("the credential is not from an attester of this log")
     context = credential_context(parameters, document, said)
@@ -197,7 +207,7 @@ def check_status(
         raise StateError("only a deleted document has a replacement")
     if operation.replacement == document.document:
         raise StateError("a document does not replace itself")
-    _check_attester(parameters, document.kind, operation.attester)
+    check_attester(parameters, document.kind, operation.attester)
     statement = statements.DOCUMENT_STATUS
     context = revision_context(parameters, attested_facts(document), statement.name, operation.payload())
     return [sigma_claim(suite, f"{label}.proof", statement, context, {"A": operation.attester}, operation.proof)]
@@ -228,7 +238,7 @@ def check_amend(
         raise EncodingError(f"a reason of an amendment is one of {', '.join(AMENDMENTS)}")
     if not STATUSES_AFTER[document.status]:
         raise StateError(f"a document that is {document.status} is not amended")
-    _check_attester(parameters, document.kind, operation.attester)
+    check_attester(parameters, document.kind, operation.attester)
     blinded_balance(document.residual - document.limit + operation.limit)
     sigma, bound = statements.AMEND, statements.AMEND_RANGE
     facts, payload = attested_facts(document), operation.payload()
@@ -298,8 +308,13 @@ def check_overdrawn(
 
 
 def shown_overdrawn(document: DocumentState) -> DocumentState:
-    """The document, known to be overdrawn for as long as its head stays."""
-    return replace(document, overdrawn=document.head)
+    """The document, known to be overdrawn for as long as its head stays.
+
+    The head moves, so that of two proofs made at one head one is taken, and whatever was read before is written no more. The
+    entry has no part in it: it says nothing that the head before does not say.
+    """
+    head = digest(LABEL_HEAD, [b"overdrawn", document.head])
+    return replace(document, head=head, overdrawn=head)
 
 
 # --- view -----------------------------------------------------------------------------------------------------------------
