@@ -169,6 +169,7 @@ class Story:
             head=state.head,
             draws=state.draws,
             entries=[json.loads(canonical(entry)) for entry in self.entries],
+            blocks=[],
         )
 
     def _sealed(self, memo: RegulatorRegisterMemo | DrawMemo | ReduceMemo) -> bytes:
