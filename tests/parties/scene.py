@@ -36,7 +36,7 @@ from parties.enterprise.seed import create_wallet, new_words
 from parties.enterprise.wallet import Desk as OwnerDesk
 from parties.enterprise.wallet import discover, view_documents
 from parties.regulator.bureau import Bureau
-from schemas.entries import Kind
+from schemas.kinds import load_kinds
 from schemas.sealed import ApprovalFile, DraftFile
 from service.app import create_app
 from service.genesis import compose, store
@@ -54,7 +54,7 @@ TOKEN = "t" * 40
 HOLDER = "91330206MA2AF8CXX8"
 FIRST, SECOND, YEN = "310120260512345678", "310120260512345679", "310120260512345680"
 """Declarations of the scene that the fixtures register: over USD 1,000,000.00, USD 48,200.00 and JPY 18,500,000."""
-KINDS = [Kind(name="export-declaration", restores=["released", "repaid-own-funds"])]
+KINDS = load_kinds()
 
 
 class Wire(TestClient):
