@@ -1,23 +1,24 @@
 """An audit follows documents and financings through their whole life, and finds every step that its rules do not have.
 
-Must hold: a log with every type of entry passes, and the audit counts its stages and statuses; the state digest tells apart logs
-that differ in any of them. A failure would be a step at the wrong stage, after its time, or by the wrong party that passes.
+Must hold: a log with every type of entry passes, and the audit counts its stages and statuses; the state digest tells logs
+apart that differ in any of them. A failure would be a step at the wrong stage, after its time, or by the wrong party that passes.
 Not a failure: an application that is never decided about, or a document that stays overdrawn.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
 from parties.auditor.replay import Verdict, replay
 from schemas.entries import Amended, Applied, Decided, Disbursed, Drawn, Expired, Genesis, ShownOverdrawn, StatusChanged
 from schemas.messages import DrawMessage, ExpireMessage
-from tests.builders import DRAFT_LIFE, NOW, World, flip, make_kind, make_moved_draw, make_overdraw, make_world
+from tests.builders import DRAFT_LIFE, NOW, World, flip, make_draw, make_kind, make_moved_draw, make_world
 from tests.parties.logbook import Entry, Logbook, bent, export_lines
 from zkcore import engine
 from zkcore.operations import ACCEPTED, APPROVED, CLEARED, DECLARED, DELETED, FROZEN, REJECTED, REPAID_OWN_FUNDS, WRITTEN_OFF
+from zkcore.secret.operations import handled_commitment
 from zkcore.suite import Suite
 
 SUITE: Suite = engine.load()
@@ -203,8 +204,10 @@ def test_nothing_is_drawn_on_a_document_shown_to_be_overdrawn() -> None:
     written.amend(0, 800)
     written.overdrawn(0)
     # The proof itself is for a residual that its maker invented; the rule stands before any proof.
-    forged = make_overdraw(written.world, written.papers[0], 1).operation
-    later: Entry = Drawn(time=written.now, body=DrawMessage.of(forged))
+    world, paper = written.world, written.papers[0]
+    gift = handled_commitment(SUITE, world.opening(200), paper.state.owner, world.parameters.regulator)
+    richer = replace(paper, state=replace(paper.state, residual=paper.state.residual + gift), headroom=paper.headroom + 200)
+    later: Entry = Drawn(time=written.now, body=DrawMessage.of(make_draw(world, richer, 50).operation))
     verdict = replay(SUITE, export_lines([*written.entries, later]))
     assert [(failure.index, failure.code) for failure in verdict.failures] == [(5, "state")]
     assert "not financeable" in verdict.failures[0].message
