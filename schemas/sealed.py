@@ -45,6 +45,7 @@ class Credential(SecretMessage):
 
     document: Identifier
     kind: Name
+    counter: Name
     currency: Currency
     epoch: Epoch
     number: str = Field(max_length=32)
@@ -76,6 +77,50 @@ class RegulatorRegisterMemo(SecretMessage):
     blinding: Scalar
 
 
+class StatusMemo(SecretMessage):
+    """Attester to owner and to regulator: why the status changed. `replacement`: the number of the paper that stands for it."""
+
+    note: Text
+    replacement: str = Field(max_length=32)
+
+
+class OwnerAmendMemo(SecretMessage):
+    """Attester to owner: the credential that tells the new limit, and the blinding of that limit."""
+
+    credential: Credential
+    blinding: Scalar
+    note: Text
+
+
+class RegulatorAmendMemo(SecretMessage):
+    """Attester to regulator: the opening of the new limit."""
+
+    limit: MinorUnits
+    blinding: Scalar
+    note: Text
+
+
+class ApplyMemo(SecretMessage):
+    """Bank to owner and to regulator: what was asked, by whom it was received."""
+
+    amount: MinorUnits
+    bank: Holder
+    bank_name: Annotated[str, Field(max_length=80)]
+    outlet: Annotated[str, Field(max_length=80)]
+    reference: Annotated[str, Field(max_length=64)]
+    financing: Identifier
+    purpose: Text
+    note: Text
+
+
+class DecideMemo(SecretMessage):
+    """Bank to owner and to regulator: why, and by which of its people ("" if not told)."""
+
+    by: Annotated[str, Field(max_length=64)]
+    reference: Annotated[str, Field(max_length=64)]
+    note: Text
+
+
 class DrawMemo(SecretMessage):
     """Bank to owner and to regulator: the opening of the draw and who drew for what."""
 
@@ -94,6 +139,16 @@ class ReduceMemo(SecretMessage):
 
     amount: MinorUnits
     blinding: Scalar
+    reference: Annotated[str, Field(max_length=64)]
+    note: Text
+
+
+class DisburseMemo(SecretMessage):
+    """Bank to owner and to regulator: what was paid out, and the blinding of the rest that is released (None: there is none)."""
+
+    paid: MinorUnits
+    rest: Annotated[int, Field(ge=0, le=MAXIMUM)]
+    blinding: Scalar | None
     reference: Annotated[str, Field(max_length=64)]
     note: Text
 
@@ -126,11 +181,15 @@ class ConsentOffer(SecretMessage):
 
 
 class ApplicationLine(SecretMessage):
-    """One document of an application: its credential, the amount asked on it, and the shift that makes the draw's key."""
+    """One document of an application: its credential, the amount asked on it, and the shift that makes the draw's key.
+
+    `applied` is the owner's part of the application (statement `application`), with which the bank puts it on the log.
+    """
 
     credential: Credential
     amount: MinorUnits
     key_shift: Scalar
+    applied: Proof
     consent: ConsentOffer | None
 
 
@@ -150,10 +209,14 @@ class Application(SecretMessage):
 
 
 class DraftLine(SecretMessage):
-    """One draft with its opening, so that the prover can check it and make the range proof."""
+    """One draft with its opening, so that the prover can check it and make the range proof.
+
+    `replaced`: where the draft takes over another draw, the deleted document which that one is on.
+    """
 
     draft: DraftMessage
     opening: OpeningMessage
+    replaced: Identifier | None = None
 
 
 class DraftFile(SecretMessage):

@@ -18,19 +18,28 @@ from pydantic import BaseModel, ValidationError
 from parties.common.errors import Refused, ServiceMisbehaved, ServiceRefused, ServiceUnreachable
 from schemas import problems
 from schemas.answers import (
+    DocumentReceipt,
     DocumentStatus,
     DocumentView,
-    DrawReceipt,
     EntriesPage,
     ExportedEntry,
     FinancingAnswer,
     Health,
     OwnerNotice,
     RegistrationAnswer,
+    StepsAnswer,
 )
 from schemas.canonical import canonical, parse_strict
 from schemas.entries import Genesis
-from schemas.messages import CloseMessage, FinancingRequest, ReduceMessage, RegistrationRequest, ViewMessage
+from schemas.messages import (
+    AmendMessage,
+    ChangeStatusMessage,
+    FinancingRequest,
+    OverdrawnMessage,
+    RegistrationRequest,
+    StepsRequest,
+    ViewMessage,
+)
 from schemas.problems import Problem
 from schemas.wire import encode_base64url
 from zkcore.errors import ZkError
@@ -97,26 +106,36 @@ class ServiceClient:
         return self._write("/v1/documents", request, key, RegistrationAnswer)
 
     def status(self, document: bytes) -> DocumentStatus:
-        return self._get(f"/v1/documents/{encode_base64url(document)}", DocumentStatus)
+        return self._get(_document_path(document), DocumentStatus)
+
+    def change_status(self, message: ChangeStatusMessage, key: str) -> DocumentReceipt:
+        """An attester's word on what became of a document."""
+        return self._write(f"{_document_path(message.document)}/status", message, key, DocumentReceipt)
+
+    def amend(self, message: AmendMessage, key: str) -> DocumentReceipt:
+        """Another limit of a document."""
+        return self._write(f"{_document_path(message.document)}/amendments", message, key, DocumentReceipt)
+
+    def show_overdrawn(self, message: OverdrawnMessage, key: str) -> DocumentReceipt:
+        """The regulator's proof that a document is overdrawn. ServiceRefused with slug already-exists when that is known."""
+        return self._write(f"{_document_path(message.document)}/overdrawn", message, key, DocumentReceipt)
 
     def notice(self, document: bytes) -> OwnerNotice:
         """What the attester left for the owner. ServiceRefused with slug document-unknown when there is no such document."""
-        return self._get(f"/v1/documents/{encode_base64url(document)}/notice", OwnerNotice)
+        return self._get(f"{_document_path(document)}/notice", OwnerNotice)
 
     def view(self, message: ViewMessage) -> DocumentView:
         """A document's private state. The request is good for once, so after a lost answer make a fresh one."""
-        path = f"/v1/documents/{encode_base64url(message.document)}/view"
+        path = f"{_document_path(message.document)}/view"
         return self._call("POST", path, DocumentView, content=canonical(message), once=True)
 
     def finance(self, request: FinancingRequest, key: str) -> FinancingAnswer:
         """Draws, all or none: verify and commit."""
         return self._write("/v1/financings", request, key, FinancingAnswer)
 
-    def reduce(self, message: ReduceMessage, key: str) -> DrawReceipt:
-        return self._write(f"/v1/draws/{encode_base64url(message.draw)}/reductions", message, key, DrawReceipt)
-
-    def close(self, message: CloseMessage, key: str) -> DrawReceipt:
-        return self._write(f"/v1/draws/{encode_base64url(message.draw)}/closure", message, key, DrawReceipt)
+    def take_steps(self, request: StepsRequest, key: str) -> StepsAnswer:
+        """Steps of a financing before and after its draws, all or none."""
+        return self._write("/v1/steps", request, key, StepsAnswer)
 
     def entries(self, token: str, start: int = 0, limit: int = PAGE_SIZE) -> EntriesPage:
         """One page of the log, for who has the export token."""
@@ -180,6 +199,10 @@ class ServiceClient:
                 if pause is None or not _worth_repeating(response):
                     return _answer(response, form)
             self._backoff.sleep(pause)
+
+
+def _document_path(document: bytes) -> str:
+    return f"/v1/documents/{encode_base64url(document)}"
 
 
 def _worth_repeating(response: httpx.Response) -> bool:

@@ -24,6 +24,7 @@ class Said(TypedDict):
 
     document: bytes
     kind: str
+    counter: str
     currency: str
     epoch: int
     number: str
@@ -65,8 +66,7 @@ def verify_credential(suite: Suite, parameters: Parameters, credential: Credenti
     except ZkError as error:
         raise Refused(
             "credential-invalid",
-            f"the credential of declaration {credential.number} is not signed by an attester of this log ({error.code}); "
-            "do not rely on it",
-            f"报关单 {credential.number} 的凭证并非由本日志的签发方签署（{error.code}）；请勿采信",
+            f"the credential of {credential.number} is not signed by an attester of this log ({error.code}); do not rely on it",
+            f"单证 {credential.number} 的凭证并非由本日志的签发方签署（{error.code}）；请勿采信",
         ) from error
     return facts

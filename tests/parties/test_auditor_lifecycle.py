@@ -1,8 +1,8 @@
 """An audit follows documents and financings through their whole life, and finds every step that its rules do not have.
 
 Must hold: a log with every type of entry passes, and the audit counts its stages and statuses; the state digest tells logs
-apart that differ in any of them. A failure would be a step at the wrong stage, after its time, or by the wrong party that passes.
-Not a failure: an application that is never decided about, or a document that stays overdrawn.
+apart that differ in any of them. A failure would be a step at the wrong stage, after its time, or by the wrong party, that
+passes. Not a failure: an application that is never decided about, or a document that stays overdrawn.
 """
 
 from __future__ import annotations
