@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from schemas.messages import DocumentStatusName
 from schemas.wire import Count, Currency, Digest, Epoch, Handled, Identifier, Memo, Message, Name, Point, Seconds, Words
 
 
@@ -35,13 +36,38 @@ class FinancingAnswer(Message):
     draws: list[DrawReceipt]
 
 
+class StepsAnswer(Message):
+    """One receipt a step, in the order of the request."""
+
+    steps: list[DrawReceipt]
+
+
+class DocumentReceipt(Message):
+    """A document was changed. `revision` is what its attester's next word on it is proven for."""
+
+    document: Identifier
+    revision: Digest
+    receipt: Receipt
+
+
 class DocumentStatus(Message):
-    """What whoever knows the random document id may see. It says nothing about draws or headroom."""
+    """What whoever knows the random document id may see. It says nothing of draws or headroom, but for an overdrawn document.
+
+    financeable: whether a draw can be tried
+    overdrawn: the regulator has shown that more is drawn than the limit, and nothing has changed since
+    replacement: the document that stands for this one, once it is deleted
+    revision: a chain over its attester's words alone
+    """
 
     document: Identifier
     kind: Name
+    counter: Name
     currency: Currency
+    status: DocumentStatusName
     financeable: bool
+    overdrawn: bool
+    replacement: Identifier | None
+    revision: Digest
 
 
 class OwnerNotice(Message):
@@ -62,6 +88,7 @@ class DocumentView(Message):
 
     document: Identifier
     kind: Name
+    counter: Name
     currency: Currency
     epoch: Epoch
     owner: Point
@@ -69,6 +96,11 @@ class DocumentView(Message):
     residual: Handled
     head: Digest
     draws: Count
+    status: DocumentStatusName
+    revision: Digest
+    replacement: Identifier | None
+    taken: bool
+    overdrawn: bool
     entries: list[dict[str, Any]]
 
 

@@ -154,13 +154,13 @@ DRAW_UNKNOWN = _p(
     "Check the draw's id in your own records.",
     "请核对本行记录中的登记编号。",
 )
-DRAW_CLOSED = _p(
-    "draw-closed",
+WRONG_STAGE = _p(
+    "wrong-stage",
     409,
-    "The draw is closed",
-    "该笔登记已结清",
-    "Nothing more can be done on it; start a new financing.",
-    "不能再作变更；如需融资请另行申请。",
+    "The draw or application is at another stage",
+    "该笔登记或申请所处阶段不符",
+    "The line says at which. Look it up in your own records, and take the step that follows from there.",
+    "所处阶段见该行说明。请核对本行记录，并办理相应的下一步。",
 )
 ALREADY_EXISTS = _p(
     "already-exists",
@@ -177,6 +177,46 @@ REGISTRATION_REFUSED = _p(
     "单证无法登记",
     "Fetch the parameters again and check kind, attester and key epoch.",
     "请重新获取参数，并核对单证种类、签发方和密钥期次。",
+)
+CHANGE_REFUSED = _p(
+    "change-refused",
+    409,
+    "The document cannot be changed so",
+    "单证不能作此变更",
+    "The line says why. Fetch the document's status again, and check status, kind and attester.",
+    "原因见该行说明。请重新获取单证状态，并核对状态、种类和签发方。",
+)
+DOCUMENT_NOT_FINANCEABLE = _p(
+    "document-not-financeable",
+    409,
+    "The document is not financeable now",
+    "单证目前不可融资",
+    "Fetch its status; a draw is possible once its attester has cleared it and it is not overdrawn.",
+    "请查询单证状态；签发方确认结关且单证未超额后方可登记。",
+)
+APPLICATION_REFUSED = _p(
+    "application-refused",
+    409,
+    "The draw does not follow from an approved application",
+    "该笔登记没有相应的已批准申请",
+    "Put the application and its approval on the log first, with the draw's id and key.",
+    "请先以该笔登记的编号和密钥登记申请及其批准。",
+)
+MOVE_REFUSED = _p(
+    "move-refused",
+    409,
+    "The draw cannot be moved so",
+    "该笔登记不能如此转移",
+    "A draw moves once, under its own key, from a deleted document to the one that replaces it.",
+    "登记只能转移一次，须用其原密钥，由已删单证转至替代单证。",
+)
+RESERVATION_TOO_LONG = _p(
+    "reservation-too-long",
+    422,
+    "The draft expires too late",
+    "草案有效期过长",
+    "The kind of document says in the parameters how many days a reservation may last; draft again with an earlier expiry.",
+    "单证种类的参数规定了预留的最长天数；请缩短有效期后重新出具草案。",
 )
 PROOF_INVALID = _p(
     "proof-invalid",
@@ -255,9 +295,14 @@ ALL: tuple[ProblemType, ...] = (
     METHOD_NOT_ALLOWED,
     DOCUMENT_UNKNOWN,
     DRAW_UNKNOWN,
-    DRAW_CLOSED,
+    WRONG_STAGE,
     ALREADY_EXISTS,
     REGISTRATION_REFUSED,
+    CHANGE_REFUSED,
+    DOCUMENT_NOT_FINANCEABLE,
+    APPLICATION_REFUSED,
+    MOVE_REFUSED,
+    RESERVATION_TOO_LONG,
     PROOF_INVALID,
     HEADROOM_NOT_PROVEN,
     CONSENT_INVALID,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from anyio import to_thread
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
+from service.expiry import keep_freeing
 from service.limits import BodyLimit, RequestLimit
 from service.logs import RequestLog
 from service.openapi import describe
@@ -74,7 +76,11 @@ def _assemble(settings: Settings) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """As many requests are worked on at a time as there are connections; the others wait their turn."""
+    """As many requests are worked on at a time as there are connections; reservations expire meanwhile."""
     to_thread.current_default_thread_limiter().total_tokens = app.state.settings.workers
+    freeing = asyncio.create_task(keep_freeing(app.state.verifier, app.state.settings.expiry_seconds))
     yield
+    freeing.cancel()
+    with suppress(asyncio.CancelledError):
+        await freeing
     app.state.verifier.storage.close()

@@ -7,7 +7,7 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn
@@ -30,6 +30,7 @@ from zkcore import engine
 from zkcore.errors import ZkError
 
 _USAGE = 2
+_USUAL_ROLE = "customs"
 _PRIVATE_UMASK = 0o077
 _TOKEN_BYTES = 32
 _GRACE_SECONDS = 30
@@ -44,7 +45,13 @@ Directory = Annotated[Path, typer.Option(help="Where the service keeps its datab
 def init(
     directory: Directory,
     origin: Annotated[str, typer.Option(help="The log's name, for example log.example/export.")],
-    attester: Annotated[list[Path], typer.Option(help="An attester's identity.json; give the option once for each.")],
+    attester: Annotated[
+        list[str],
+        typer.Option(
+            metavar="[ROLE=]FILE",
+            help="An attester's identity.json and the role in which it attests (customs, unless told); once for each.",
+        ),
+    ],
     regulator: Annotated[Path, typer.Option(help="The regulator's identity.json.")],
     kinds: Annotated[
         Path | None, typer.Option(help="A file of document kinds, instead of the one that ships with this.")
@@ -65,18 +72,18 @@ def init(
 
 
 def begin(
-    directory: Path, origin: str, attesters: list[Path], regulator: Path, kinds: Path | None = None
+    directory: Path, origin: str, attesters: Sequence[str | Path], regulator: Path, kinds: Path | None = None
 ) -> tuple[Path, bytes]:
     """Begin a log in a directory. Returns the path of its export token and the digest of its genesis (its leaf hash, 32 bytes).
 
-    Everything is checked before anything is written.
+    `attesters` are files, or `ROLE=FILE`. Everything is checked before anything is written.
 
     Raises GenesisError, SettingsError, ValueError (kinds), OSError.
     """
     if any((directory / name).exists() for name in (DATABASE_NAME, TOKEN_NAME)):
         raise SettingsError(f"{directory} is a service's directory already; choose another, or remove it if it was never used")
     suite = engine.load()
-    identities = [read_identity(path) for path in attesters]
+    identities = [(role, read_identity(path)) for role, path in map(_attester, attesters)]
     genesis = compose(suite, origin, read_identity(regulator), identities, load_kinds(kinds), int(time.time()))
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     storage = open_storage(database_url(directory), suite.group, workers=1)
@@ -88,6 +95,12 @@ def begin(
     with os.fdopen(os.open(token, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
         file.write(secrets.token_urlsafe(_TOKEN_BYTES) + "\n")
     return token, leaf_hash(encode_entry(genesis))
+
+
+def _attester(given: str | Path) -> tuple[str, Path]:
+    """The role and the file of an attester as the command line gives them."""
+    role, separator, path = str(given).partition("=")
+    return (role, Path(path)) if separator else (_USUAL_ROLE, Path(given))
 
 
 @app.command()

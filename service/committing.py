@@ -1,4 +1,4 @@
-"""Verify and commit: the four writes of the service.
+"""Verify and commit: the writes of the service.
 
 Each one runs the same way. What was sent is decoded; then, until nothing moved under it: a stored answer is replayed; rows are
 read, statements built from them and verified, all outside any transaction (service.planning); one transaction writes the
@@ -11,10 +11,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from schemas import problems
-from schemas.messages import CloseMessage, FinancingRequest, ReduceMessage, RegistrationRequest
+from schemas.messages import (
+    AmendMessage,
+    ChangeStatusMessage,
+    FinancingRequest,
+    OverdrawnMessage,
+    RegistrationRequest,
+    StepsRequest,
+)
 from service.idempotency import Answer, RequestKey
 from service.metrics import count_overtaken
-from service.planning import plan_closure, plan_financing, plan_reduction, plan_registration
+from service.planning.documents import plan_amendment, plan_overdrawn, plan_registration, plan_status
+from service.planning.financing import plan_financing
+from service.planning.steps import plan_expiry, plan_steps
 from service.problems import RETRY_AFTER, Refusal, decoding
 from service.storage import Moved, Plan
 from service.verifier import Verifier
@@ -40,17 +49,39 @@ def verify_and_commit(verifier: Verifier, key: RequestKey, request: FinancingReq
     return _commit_once(verifier, key, lambda now: plan_financing(verifier, draws, now))
 
 
-def reduce(verifier: Verifier, key: RequestKey, message: ReduceMessage) -> Answer:
-    """Reduce what is outstanding on a draw, and give headroom back where the document's kind says so."""
+def take_steps(verifier: Verifier, key: RequestKey, request: StepsRequest) -> Answer:
+    """Commit the steps of one financing, all or none."""
+    steps = []
+    for line, step in enumerate(request.steps):
+        with decoding(f"/steps/{line}/body"):
+            steps.append(step.body.decode(verifier.suite.group))
+    return _commit_once(verifier, key, lambda now: plan_steps(verifier, steps, now))
+
+
+def change_status(verifier: Verifier, key: RequestKey, message: ChangeStatusMessage) -> Answer:
+    """What became of a document, in its attester's words."""
     with decoding(""):
         operation = message.decode(verifier.suite.group)
-    return _commit_once(verifier, key, lambda now: plan_reduction(verifier, operation))
+    return _commit_once(verifier, key, lambda now: plan_status(verifier, operation))
 
 
-def close(verifier: Verifier, key: RequestKey, message: CloseMessage) -> Answer:
-    """Close a draw on which nothing is outstanding."""
-    operation = message.decode(verifier.suite.group)
-    return _commit_once(verifier, key, lambda now: plan_closure(verifier, operation))
+def amend(verifier: Verifier, key: RequestKey, message: AmendMessage) -> Answer:
+    """Another limit."""
+    with decoding(""):
+        operation = message.decode(verifier.suite.group)
+    return _commit_once(verifier, key, lambda now: plan_amendment(verifier, operation))
+
+
+def show_overdrawn(verifier: Verifier, key: RequestKey, message: OverdrawnMessage) -> Answer:
+    """More is drawn on a document than its limit."""
+    with decoding(""):
+        operation = message.decode(verifier.suite.group)
+    return _commit_once(verifier, key, lambda now: plan_overdrawn(verifier, operation))
+
+
+def expire(verifier: Verifier, key: RequestKey, draw: bytes) -> Answer:
+    """A reservation whose time is over frees itself."""
+    return _commit_once(verifier, key, lambda now: plan_expiry(verifier, draw, now))
 
 
 def _commit_once(verifier: Verifier, key: RequestKey, prepare: Callable[[int], Plan]) -> Answer:

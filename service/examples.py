@@ -27,6 +27,7 @@ _DRAFT = {
     "amount": _points(3, 6),
     "expires": 1_750_604_800,
     "consent": {"application": _octets(32, 30), "asked": _points(1, 31), "proof": _octets(65, 32)},
+    "moves": None,
     "memos": _MEMOS,
     "proof": _octets(293, 7),
 }
@@ -34,6 +35,8 @@ _HEADROOM = {"prover": "regulator", "left": _points(1, 8), "proof": _octets(195,
 _DOCUMENT = {
     "document": _octets(32, 3),
     "kind": "export-declaration",
+    "counter": "financing",
+    "status": "cleared",
     "currency": "USD",
     "epoch": 1,
     "attester": _points(1, 11),
@@ -54,7 +57,30 @@ REDUCTION: dict[str, Any] = {
     "proof": _octets(228, 17),
     "range_proof": _octets(755, 18),
 }
-CLOSURE: dict[str, Any] = {"draw": _octets(32, 4), "proof": _octets(130, 19)}
+STEPS: dict[str, Any] = {"steps": [{"type": "reduce", "body": REDUCTION}]}
+CHANGE: dict[str, Any] = {
+    "document": _octets(32, 3),
+    "attester": _points(1, 11),
+    "status": "deleted",
+    "replacement": _octets(32, 33),
+    "memos": _MEMOS,
+    "proof": _octets(65, 34),
+}
+AMENDMENT: dict[str, Any] = {
+    "document": _octets(32, 3),
+    "attester": _points(1, 11),
+    "reason": "partly-returned",
+    "limit": _points(3, 35),
+    "memos": _MEMOS,
+    "proof": _octets(228, 36),
+    "range_proof": _octets(755, 37),
+}
+OVERDRAWN: dict[str, Any] = {
+    "document": _octets(32, 3),
+    "over": _points(1, 38),
+    "proof": _octets(195, 39),
+    "range_proof": _octets(689, 40),
+}
 VIEW: dict[str, Any] = {
     "document": _octets(32, 3),
     "reader": "owner",
@@ -67,7 +93,19 @@ RECEIPT: dict[str, Any] = {"index": 42, "time": 1_750_000_000, "leaf": _octets(3
 DRAW_RECEIPT: dict[str, Any] = {"draw": _octets(32, 4), "head": _octets(32, 23), "receipt": RECEIPT}
 REGISTERED: dict[str, Any] = {"receipts": [RECEIPT]}
 FINANCED: dict[str, Any] = {"draws": [DRAW_RECEIPT]}
-STATUS: dict[str, Any] = {"document": _octets(32, 3), "kind": "export-declaration", "currency": "USD", "financeable": True}
+STEPPED: dict[str, Any] = {"steps": [DRAW_RECEIPT]}
+DOCUMENT_RECEIPT: dict[str, Any] = {"document": _octets(32, 3), "revision": _octets(32, 41), "receipt": RECEIPT}
+STATUS: dict[str, Any] = {
+    "document": _octets(32, 3),
+    "kind": "export-declaration",
+    "counter": "financing",
+    "currency": "USD",
+    "status": "deleted",
+    "financeable": False,
+    "overdrawn": False,
+    "replacement": _octets(32, 33),
+    "revision": _octets(32, 41),
+}
 NOTICE: dict[str, Any] = {
     "document": _octets(32, 3),
     "currency": "USD",
@@ -77,10 +115,15 @@ NOTICE: dict[str, Any] = {
 }
 _ENTRY = {"type": "register", "time": 1_750_000_000, "body": _DOCUMENT}
 PRIVATE_STATE: dict[str, Any] = {
-    **{name: _DOCUMENT[name] for name in ("document", "kind", "currency", "epoch", "owner", "limit")},
+    **{name: _DOCUMENT[name] for name in ("document", "kind", "counter", "currency", "epoch", "owner", "limit")},
     "residual": _points(3, 24),
     "head": _octets(32, 25),
     "draws": 0,
+    "status": "deleted",
+    "revision": _octets(32, 41),
+    "replacement": _octets(32, 33),
+    "taken": False,
+    "overdrawn": False,
     "entries": [_ENTRY],
 }
 PAGE: dict[str, Any] = {"entries": [{"index": 1, "entry": _ENTRY}], "next": 2, "size": 43}
@@ -95,6 +138,17 @@ GENESIS: dict[str, Any] = {
     "origin": "log.example/export",
     "epoch": 1,
     "regulator": _KEY,
-    "attesters": [{**_KEY, "holder": "customs"}],
-    "kinds": [{"name": "export-declaration", "restores": ["released", "repaid-own-funds"]}],
+    "attesters": [{"role": "customs", **_KEY, "holder": "customs"}],
+    "kinds": [
+        {
+            "name": "export-declaration",
+            "attester": "customs",
+            "restores": ["released", "repaid-own-funds"],
+            "counters": ["financing"],
+            "use": "cumulative",
+            "reservation_days": 90,
+            "applications": "optional",
+            "shares": {"0110": 100},
+        }
+    ],
 }

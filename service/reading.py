@@ -13,6 +13,7 @@ from service.problems import Refusal
 from service.storage import NonceSeen
 from service.verifier import Verifier
 from zkcore import ledger
+from zkcore.context import ABSENT
 from zkcore.errors import BatchRejected
 from zkcore.ledger import DocumentState
 from zkcore.verifying.batch import verify
@@ -24,9 +25,25 @@ _NONCE_LIFE = 2 * CLOCK_TOLERANCE
 
 
 def status(verifier: Verifier, document: bytes) -> DocumentStatus:
-    """What whoever knows the id may see. Every registered document is financeable: nothing freezes one in this version."""
+    """What whoever knows the id may see."""
     state = _document(verifier, document)
-    return DocumentStatus(document=document, kind=state.kind, currency=state.currency, financeable=True)
+    return DocumentStatus.model_validate(
+        {
+            "document": document,
+            "kind": state.kind,
+            "counter": state.counter,
+            "currency": state.currency,
+            "status": state.status,
+            "financeable": state.financeable,
+            "overdrawn": state.is_overdrawn,
+            "replacement": _replacement(state),
+            "revision": state.revision,
+        }
+    )
+
+
+def _replacement(state: DocumentState) -> bytes | None:
+    return None if state.replacement == ABSENT else state.replacement
 
 
 def notice(verifier: Verifier, document: bytes) -> OwnerNotice:
@@ -60,17 +77,25 @@ def view(verifier: Verifier, message: ViewMessage) -> DocumentView:
     except NonceSeen as seen:
         raise Refusal(problems.ALREADY_EXISTS) from seen
     state, entries = verifier.storage.history(message.document)
-    return DocumentView(
-        document=state.document,
-        kind=state.kind,
-        currency=state.currency,
-        epoch=state.epoch,
-        owner=state.owner.encode(),
-        limit=state.limit.encode(),
-        residual=state.residual.encode(),
-        head=state.head,
-        draws=state.draws,
-        entries=[_entry(data) for data in entries],
+    return DocumentView.model_validate(
+        {
+            "document": state.document,
+            "kind": state.kind,
+            "counter": state.counter,
+            "currency": state.currency,
+            "epoch": state.epoch,
+            "owner": state.owner.encode(),
+            "limit": state.limit.encode(),
+            "residual": state.residual.encode(),
+            "head": state.head,
+            "draws": state.draws,
+            "status": state.status,
+            "revision": state.revision,
+            "replacement": _replacement(state),
+            "taken": state.taken,
+            "overdrawn": state.is_overdrawn,
+            "entries": [_entry(data) for data in entries],
+        }
     )
 
 

@@ -10,19 +10,28 @@ from starlette.responses import Response
 
 from schemas import problems
 from schemas.answers import (
+    DocumentReceipt,
     DocumentStatus,
     DocumentView,
-    DrawReceipt,
     EntriesPage,
     FinancingAnswer,
     Health,
     OwnerNotice,
     RegistrationAnswer,
+    StepsAnswer,
 )
 from schemas.entries import Genesis
-from schemas.messages import CloseMessage, FinancingRequest, ReduceMessage, RegistrationRequest, ViewMessage
+from schemas.messages import (
+    AmendMessage,
+    ChangeStatusMessage,
+    FinancingRequest,
+    OverdrawnMessage,
+    RegistrationRequest,
+    StepsRequest,
+    ViewMessage,
+)
 from service import committing, examples, reading
-from service.bodies import Digits, DocumentId, DrawId, JsonBody, Key, check_export_token, check_same, read_message
+from service.bodies import Digits, DocumentId, JsonBody, Key, check_export_token, check_same, read_message
 from service.idempotency import Answer
 from service.openapi import OF_BODIES, OF_WRITES, json_body, problem_answers, success
 from service.verifier import Verifier
@@ -97,8 +106,66 @@ def register_documents(service: Service, key: Key, body: JsonBody) -> Response:
     },
 )
 def get_document(service: Service, document: DocumentId) -> Response:
-    """Kind, currency, financeable or not. Nothing of draws or headroom."""
+    """Kind, currency, status, financeable or not. Nothing of draws or headroom."""
     return _found(reading.status(service, document))
+
+
+_OF_CHANGES = problem_answers(*OF_WRITES, problems.DOCUMENT_UNKNOWN, problems.CHANGE_REFUSED, problems.PROOF_INVALID)
+_CHANGED = success("The document was changed", examples.DOCUMENT_RECEIPT, replays=True)
+
+
+@router.post(
+    "/documents/{id}/status",
+    summary="Say what became of a document",
+    operation_id="change_status",
+    tags=["documents"],
+    status_code=_CREATED,
+    response_model=DocumentReceipt,
+    responses={_CREATED: _CHANGED, **_OF_CHANGES},
+    openapi_extra=json_body(ChangeStatusMessage, "The new status, signed for the document's revision", examples.CHANGE),
+)
+def change_status(service: Service, document: DocumentId, key: Key, body: JsonBody) -> Response:
+    """The attester clears, freezes or deletes a document, or says that the goods came back. Draws stay as they are."""
+    message = read_message(ChangeStatusMessage, body)
+    check_same(document, message.document, "/document")
+    return _created(committing.change_status(service, key, message))
+
+
+@router.post(
+    "/documents/{id}/amendments",
+    summary="Amend a document's limit",
+    operation_id="amend_document",
+    tags=["documents"],
+    status_code=_CREATED,
+    response_model=DocumentReceipt,
+    responses={_CREATED: _CHANGED, **_OF_CHANGES},
+    openapi_extra=json_body(AmendMessage, "The new limit, proven for the document's revision", examples.AMENDMENT),
+)
+def amend_document(service: Service, document: DocumentId, key: Key, body: JsonBody) -> Response:
+    """The attester commits to another limit. Where more is drawn already, nothing can be drawn until that is mended."""
+    message = read_message(AmendMessage, body)
+    check_same(document, message.document, "/document")
+    return _created(committing.amend(service, key, message))
+
+
+@router.post(
+    "/documents/{id}/overdrawn",
+    summary="Show that a document is overdrawn",
+    operation_id="show_overdrawn",
+    tags=["documents"],
+    status_code=_CREATED,
+    response_model=DocumentReceipt,
+    responses={
+        _CREATED: success("It is marked as overdrawn until something changes", examples.DOCUMENT_RECEIPT, replays=True),
+        **problem_answers(*OF_WRITES, problems.DOCUMENT_UNKNOWN, problems.ALREADY_EXISTS, problems.PROOF_INVALID),
+    },
+    openapi_extra=json_body(OverdrawnMessage, "The regulator's proof for the document's head", examples.OVERDRAWN),
+)
+def show_overdrawn(service: Service, document: DocumentId, key: Key, body: JsonBody) -> Response:
+    """The regulator shows that more is drawn than the limit, and not how much more."""
+    message = read_message(OverdrawnMessage, body)
+    check_same(document, message.document, "/document")
+    return _created(committing.show_overdrawn(service, key, message))
 
 
 @router.get(
@@ -149,7 +216,12 @@ def view_document(service: Service, document: DocumentId, body: JsonBody) -> Res
             *OF_WRITES,
             problems.DOCUMENT_REPEATED,
             problems.DOCUMENT_UNKNOWN,
+            problems.DRAW_UNKNOWN,
             problems.EXPIRED,
+            problems.RESERVATION_TOO_LONG,
+            problems.DOCUMENT_NOT_FINANCEABLE,
+            problems.APPLICATION_REFUSED,
+            problems.MOVE_REFUSED,
             problems.PROOF_INVALID,
             problems.CONSENT_INVALID,
             problems.CONSENT_USED,
@@ -166,41 +238,40 @@ def commit_financing(service: Service, key: Key, body: JsonBody) -> Response:
     return _created(committing.verify_and_commit(service, key, read_message(FinancingRequest, body)))
 
 
-_OF_DRAWS = problem_answers(*OF_WRITES, problems.DRAW_UNKNOWN, problems.DRAW_CLOSED, problems.PROOF_INVALID)
-
-
 @router.post(
-    "/draws/{id}/reductions",
-    summary="Reduce a draw",
-    operation_id="reduce_draw",
+    "/steps",
+    summary="Take the steps of a financing",
+    operation_id="take_steps",
     tags=["financings"],
     status_code=_CREATED,
-    response_model=DrawReceipt,
-    responses={_CREATED: success("The draw was reduced", examples.DRAW_RECEIPT, replays=True), **_OF_DRAWS},
-    openapi_extra=json_body(ReduceMessage, "A release, repayment or write-off, proven for the draw's head", examples.REDUCTION),
+    response_model=StepsAnswer,
+    responses={
+        _CREATED: success("All steps were taken", examples.STEPPED, replays=True),
+        **problem_answers(
+            *OF_WRITES,
+            problems.DOCUMENT_REPEATED,
+            problems.DOCUMENT_UNKNOWN,
+            problems.DRAW_UNKNOWN,
+            problems.ALREADY_EXISTS,
+            problems.EXPIRED,
+            problems.WRONG_STAGE,
+            problems.PROOF_INVALID,
+            problems.CONSENT_INVALID,
+        ),
+    },
+    openapi_extra=json_body(
+        StepsRequest,
+        "1 to 100 steps, each of another draw on another document: an application, a decision about one, a disbursement, a "
+        "reduction (release, repayment, write-off) or the end of a draw, proven for the head of the draw or application",
+        examples.STEPS,
+    ),
 )
-def reduce_draw(service: Service, draw: DrawId, key: Key, body: JsonBody) -> Response:
-    """Less is outstanding; whether headroom comes back depends on the reason and the document's kind."""
-    message = read_message(ReduceMessage, body)
-    check_same(draw, message.draw, "/draw")
-    return _created(committing.reduce(service, key, message))
+def take_steps(service: Service, key: Key, body: JsonBody) -> Response:
+    """What happens to a financing before and after its draws: all steps or none are taken.
 
-
-@router.post(
-    "/draws/{id}/closure",
-    summary="Close a draw",
-    operation_id="close_draw",
-    tags=["financings"],
-    status_code=_CREATED,
-    response_model=DrawReceipt,
-    responses={_CREATED: success("The draw was closed", examples.DRAW_RECEIPT, replays=True), **_OF_DRAWS},
-    openapi_extra=json_body(CloseMessage, "A proof that nothing is outstanding, for the draw's head", examples.CLOSURE),
-)
-def close_draw(service: Service, draw: DrawId, key: Key, body: JsonBody) -> Response:
-    """The end of a draw on which nothing is outstanding."""
-    message = read_message(CloseMessage, body)
-    check_same(draw, message.draw, "/draw")
-    return _created(committing.close(service, key, message))
+    Whether a reduction gives headroom back depends on its reason and on the document's kind.
+    """
+    return _created(committing.take_steps(service, key, read_message(StepsRequest, body)))
 
 
 @router.get(

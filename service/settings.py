@@ -25,6 +25,7 @@ class Settings:
     export_token: the bearer token of auditors
     maximum_body: bytes of a request
     maximum_requests: requests at work or waiting at one time; further ones are told to come back
+    expiry_seconds: how often reservations whose time is over are looked for
     workers: threads that verify and talk to the database, each with a connection of its own
     """
 
@@ -32,6 +33,7 @@ class Settings:
     export_token: str = field(repr=False)
     maximum_body: int = 1 << 20
     maximum_requests: int = 256
+    expiry_seconds: float = 5.0
     workers: int = min(32, 2 * (os.cpu_count() or 1) + 2)
 
 

@@ -35,21 +35,26 @@ from service.metrics import transaction
 from service.migrations import migrate, version_of
 from service.tables import (
     ANSWERS,
+    APPLICATIONS,
     CONSENTS,
     DOCUMENTS,
     DRAWS,
     ENTRIES,
     LOG,
     NONCES,
+    application_of_row,
     document_of_row,
     draw_of_row,
+    moved_application,
     moved_document,
     moved_draw,
+    row_of_application,
     row_of_document,
     row_of_draw,
 )
 from zkcore.group import Group
-from zkcore.ledger import DocumentState, DrawState
+from zkcore.ledger import ApplicationState, DocumentState, DrawState
+from zkcore.ledger.state import RESERVED
 
 _LOCK_WAIT_MILLISECONDS = 5_000
 _WRITES = "tradeveil_writes"
@@ -71,7 +76,8 @@ class Changes:
     entries: (document, canonical bytes) in order
     registered: the new documents, the i-th by the i-th entry
     drawn: the new draws
-    documents, draws: (the head it was proven for, the state afterwards)
+    documents, draws, applications: (the head it was proven for, the state afterwards)
+    applied: the new applications
     consents: (document, application) that are now used
     answer: the answer's body, given the index of the first entry
     """
@@ -82,6 +88,8 @@ class Changes:
     drawn: Sequence[DrawState] = ()
     documents: Sequence[tuple[bytes, DocumentState]] = ()
     draws: Sequence[tuple[bytes, DrawState]] = ()
+    applications: Sequence[tuple[bytes, ApplicationState]] = ()
+    applied: Sequence[ApplicationState] = ()
     consents: Sequence[tuple[bytes, bytes]] = ()
 
 
@@ -133,11 +141,23 @@ class Storage:
             rows = connection.execute(select(DOCUMENTS).where(DOCUMENTS.c.id.in_(ids))).mappings().all()
         return {row["id"]: document_of_row(self._group, row) for row in rows}
 
-    def draw(self, draw: bytes) -> DrawState | None:
-        """A draw, or None when there is none."""
-        with self.reading("draw") as connection:
-            row = connection.execute(select(DRAWS).where(DRAWS.c.id == draw)).mappings().one_or_none()
-        return None if row is None else draw_of_row(self._group, row)
+    def draws(self, ids: Sequence[bytes]) -> dict[bytes, DrawState]:
+        """Those of the draws that there are."""
+        with self.reading("draws") as connection:
+            rows = connection.execute(select(DRAWS).where(DRAWS.c.id.in_(ids))).mappings().all()
+        return {row["id"]: draw_of_row(self._group, row) for row in rows}
+
+    def applications(self, ids: Sequence[bytes]) -> dict[bytes, ApplicationState]:
+        """Those of the applications, by the ids of their draws, that there are."""
+        with self.reading("applications") as connection:
+            rows = connection.execute(select(APPLICATIONS).where(APPLICATIONS.c.id.in_(ids))).mappings().all()
+        return {row["id"]: application_of_row(self._group, row) for row in rows}
+
+    def expired_draws(self, now: int, limit: int) -> list[bytes]:
+        """Reservations whose time is over, the longest over first, at most `limit` of them."""
+        wanted = select(DRAWS.c.id).where(DRAWS.c.stage == RESERVED, DRAWS.c.expires < now)
+        with self.reading("expired_draws") as connection:
+            return list(connection.scalars(wanted.order_by(DRAWS.c.expires).limit(limit)))
 
     def draws_among(self, ids: Sequence[bytes]) -> set[bytes]:
         """Those of the ids that are a draw's."""
@@ -232,11 +252,25 @@ def _apply(connection: Connection, changes: Changes, first: int) -> None:
         _move(connection, DOCUMENTS, document.document, head, moved_document(document))
     for head, draw in changes.draws:
         _move(connection, DRAWS, draw.draw, head, moved_draw(draw))
+    for head, application in changes.applications:
+        _move(connection, APPLICATIONS, application.draw, head, moved_application(application))
+    _refuse_crossed(connection, changes)
     numbered = enumerate(changes.entries, first)
     _add(connection, ENTRIES, [{"position": i, "document": document, "data": data} for i, (document, data) in numbered])
     _add(connection, DOCUMENTS, [row_of_document(document, i) for i, document in enumerate(changes.registered, first)])
     _add(connection, DRAWS, [row_of_draw(draw) for draw in changes.drawn])
+    _add(connection, APPLICATIONS, [row_of_application(application) for application in changes.applied])
     _add(connection, CONSENTS, [{"document": document, "application": used} for document, used in changes.consents])
+
+
+def _refuse_crossed(connection: Connection, changes: Changes) -> None:
+    """A draw and an application of one id belong together: neither is new when the other came in between. Raises Moved."""
+    followed = {application.draw for _, application in changes.applications}
+    drawn = [draw.draw for draw in changes.drawn if draw.draw not in followed]
+    applied = [application.draw for application in changes.applied]
+    for table, ids in ((APPLICATIONS, drawn), (DRAWS, applied)):
+        if ids and connection.execute(select(table.c.id).where(table.c.id.in_(ids)).limit(1)).first() is not None:
+            raise Moved
 
 
 def _move(connection: Connection, table: Table, identifier: bytes, head: bytes, values: dict[str, Any]) -> None:

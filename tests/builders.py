@@ -13,7 +13,18 @@ from typing import Any
 
 from schemas.entries import AttesterKey, Genesis, Kind, RegulatorKey
 from schemas.identities import Identity, Role
-from schemas.messages import DrawMessage, FinancingRequest, RegisterMessage, RegistrationRequest
+from schemas.messages import (
+    ApplyMessage,
+    CloseMessage,
+    DecideMessage,
+    DisburseMessage,
+    DrawMessage,
+    FinancingRequest,
+    ReduceMessage,
+    RegisterMessage,
+    RegistrationRequest,
+    StepsRequest,
+)
 from zkcore import PROTOCOL_VERSION, ledger
 from zkcore.commitments import HandledCommitment
 from zkcore.context import ABSENT
@@ -571,6 +582,21 @@ def registration_request(documents: Sequence[NewDocument]) -> RegistrationReques
 def financing_request(draws: Sequence[NewDraw]) -> FinancingRequest:
     """The message that commits them together."""
     return FinancingRequest(lines=[DrawMessage.of(draw.operation) for draw in draws])
+
+
+_STEPS: dict[type, tuple[str, Any]] = {
+    Apply: ("apply", ApplyMessage),
+    Decide: ("decide", DecideMessage),
+    Disburse: ("disburse", DisburseMessage),
+    Reduce: ("reduce", ReduceMessage),
+    Close: ("close", CloseMessage),
+}
+
+
+def steps_request(steps: Sequence[Apply | Decide | Disburse | Reduce | Close]) -> StepsRequest:
+    """The message that takes them together."""
+    named = [(*_STEPS[type(step)], step) for step in steps]
+    return StepsRequest.model_validate({"steps": [{"type": name, "body": form.of(step)} for name, form, step in named]})
 
 
 def flip(data: bytes, bit: int) -> bytes:

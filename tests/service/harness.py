@@ -15,9 +15,9 @@ from fastapi.testclient import TestClient
 from pydantic import BaseModel
 from sqlalchemy import Engine, MetaData, create_engine
 
-from schemas.answers import DrawReceipt, FinancingAnswer, RegistrationAnswer
+from schemas.answers import DocumentReceipt, FinancingAnswer, RegistrationAnswer, StepsAnswer
 from schemas.canonical import canonical
-from schemas.messages import CloseMessage, ReduceMessage, ViewMessage
+from schemas.messages import AmendMessage, ChangeStatusMessage, OverdrawnMessage, ViewMessage
 from schemas.problems import CONTENT_TYPE, Problem, ProblemType
 from schemas.wire import encode_base64url
 from service.app import create_app
@@ -34,11 +34,27 @@ from tests.builders import (
     Paper,
     World,
     financing_request,
+    make_amend,
+    make_disburse,
     make_draw,
     make_register,
+    make_status,
     registration_request,
+    steps_request,
 )
-from zkcore.operations import Close, View
+from zkcore import ledger
+from zkcore.context import ABSENT
+from zkcore.operations import (
+    Amend,
+    Apply,
+    ChangeStatus,
+    Close,
+    Decide,
+    Disburse,
+    Overdrawn,
+    Reduce,
+    View,
+)
 
 TOKEN = "a-token-for-the-auditors-of-this-test"
 A = TypeVar("A", bound=BaseModel)
@@ -96,13 +112,26 @@ class Desk:
     def send_draws(self, draws: Sequence[NewDraw], key: str | None = None) -> httpx.Response:
         return self.post("/v1/financings", financing_request(draws), key=key)
 
+    def send_steps(self, *steps: Apply | Decide | Disburse | Reduce | Close, key: str | None = None) -> httpx.Response:
+        return self.post("/v1/steps", steps_request(steps), key=key)
+
     def send_reduction(self, reduction: NewReduction, key: str | None = None) -> httpx.Response:
-        message = ReduceMessage.of(reduction.operation)
-        return self.post(f"/v1/draws/{encode_base64url(message.draw)}/reductions", message, key=key)
+        return self.send_steps(reduction.operation, key=key)
 
     def send_close(self, operation: Close, key: str | None = None) -> httpx.Response:
-        message = CloseMessage.of(operation)
-        return self.post(f"/v1/draws/{encode_base64url(message.draw)}/closure", message, key=key)
+        return self.send_steps(operation, key=key)
+
+    def send_status(self, operation: ChangeStatus, key: str | None = None) -> httpx.Response:
+        message = ChangeStatusMessage.of(operation)
+        return self.post(f"/v1/documents/{encode_base64url(message.document)}/status", message, key=key)
+
+    def send_amendment(self, operation: Amend, key: str | None = None) -> httpx.Response:
+        message = AmendMessage.of(operation)
+        return self.post(f"/v1/documents/{encode_base64url(message.document)}/amendments", message, key=key)
+
+    def send_overdrawn(self, operation: Overdrawn, key: str | None = None) -> httpx.Response:
+        message = OverdrawnMessage.of(operation)
+        return self.post(f"/v1/documents/{encode_base64url(message.document)}/overdrawn", message, key=key)
 
     def send_view(self, operation: View) -> httpx.Response:
         message = ViewMessage.of(operation)
@@ -125,10 +154,32 @@ class Desk:
         """Draw this amount."""
         return self.finance(make_draw(self.world, paper, amount))[0]
 
+    def disburse(self, paper: Paper, loan: Loan, rest: int = 0) -> tuple[Paper, Loan]:
+        """Pay out all that is reserved but `rest`."""
+        disbursement = make_disburse(self.world, paper, loan, rest)
+        answer = accepted(self.send_steps(disbursement.operation), StepsAnswer)
+        return disbursement.committed(paper, loan, answer.steps[0].receipt.leaf)
+
+    def lend(self, paper: Paper, amount: int) -> tuple[Paper, Loan]:
+        """Draw and disburse this amount."""
+        return self.disburse(*self.draw(paper, amount))
+
     def reduce(self, reduction: NewReduction, paper: Paper, loan: Loan) -> tuple[Paper, Loan]:
         """Commit a reduction."""
-        answer = accepted(self.send_reduction(reduction), DrawReceipt)
-        return reduction.committed(self.world, paper, loan, answer.receipt.leaf)
+        answer = accepted(self.send_reduction(reduction), StepsAnswer)
+        return reduction.committed(self.world, paper, loan, answer.steps[0].receipt.leaf)
+
+    def change(self, paper: Paper, status: str, replacement: bytes = ABSENT) -> Paper:
+        """The attester says what became of a document."""
+        operation = make_status(self.world, paper, status, replacement)
+        answer = accepted(self.send_status(operation), DocumentReceipt)
+        return replace(paper, state=ledger.status_changed(paper.state, operation, answer.receipt.leaf))
+
+    def amend(self, paper: Paper, before: int, limit: int) -> Paper:
+        """The attester replaces the limit of `before` minor units."""
+        amendment = make_amend(self.world, paper, before, limit)
+        answer = accepted(self.send_amendment(amendment.operation), DocumentReceipt)
+        return amendment.committed(paper, answer.receipt.leaf)
 
 
 @contextmanager
