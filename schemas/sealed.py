@@ -144,7 +144,7 @@ class ReduceMemo(SecretMessage):
 
 
 class DisburseMemo(SecretMessage):
-    """Bank to owner and to regulator: what was paid out, and the blinding of the rest that is released (None: there is none)."""
+    """Bank to owner and to regulator: what was paid out, and the blinding of the rest that is released, if there is one."""
 
     paid: MinorUnits
     rest: Annotated[int, Field(ge=0, le=MAXIMUM)]

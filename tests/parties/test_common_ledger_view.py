@@ -103,7 +103,9 @@ class Story:
             asked=None,
             randomness=world.randomness,
         )
-        new = builders.NewDraw(world, Draw(draft, builders.make_headroom(world, self.paper, draft, opening)), self.paper, key, opening)
+        new = builders.NewDraw(
+            world, Draw(draft, builders.make_headroom(world, self.paper, draft, opening)), self.paper, key, opening
+        )
         self.paper, loan = new.committed(self._log(Drawn(time=2, body=DrawMessage.of(new.operation))))
         return loan
 
