@@ -596,7 +596,8 @@ class _Opener:
             raise KeyError("a second application of this id")
         memo = self._memo(operation.memos, ApplyMemo, operation.draw)
         state = ledger.applied(operation, leaf)
-        step = OpenedStep(entry.time, state.stage, memo and memo.amount, "" if memo is None else memo.note)
+        told, note = (None, "") if memo is None else (memo.amount, memo.note)
+        step = OpenedStep(entry.time, state.stage, told, note)
         self._applications[operation.draw] = OpenedApplication(state, entry.time, memo, (step,))
 
     def _decided(self, entry: Decided, leaf: bytes) -> None:
