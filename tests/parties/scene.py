@@ -113,7 +113,7 @@ class Scene:
     def _begin_log(self, database: str) -> None:
         regulator, customs = (read_identity(self.home(name).path("identity.json")) for name in ("regulator", "customs"))
         storage = open_storage(database, self.suite.group, 1)
-        store(storage, compose(self.suite, ORIGIN, regulator, [customs], KINDS, self.now))
+        store(storage, compose(self.suite, ORIGIN, regulator, [("customs", customs)], KINDS, self.now))
         storage.close()
 
     def close(self) -> None:
