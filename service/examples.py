@@ -1,6 +1,7 @@
 """Examples for the OpenAPI description. Every value has the right form; proofs and points among them are no real ones.
 
-None holds a null, which the framework would leave out: the financing is one that the owner consented to beforehand.
+None holds a null, which the framework would leave out: so the financing shows a consent and a move at once, of which a real draw
+has at most one.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _DRAFT = {
     "amount": _points(3, 6),
     "expires": 1_750_604_800,
     "consent": {"application": _octets(32, 30), "asked": _points(1, 31), "proof": _octets(65, 32)},
-    "moves": None,
+    "moves": _octets(32, 42),
     "memos": _MEMOS,
     "proof": _octets(293, 7),
 }

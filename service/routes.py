@@ -230,7 +230,7 @@ def view_document(service: Service, document: DocumentId, body: JsonBody) -> Res
         ),
     },
     openapi_extra=json_body(
-        FinancingRequest, "1 to 100 draws on as many documents; `consent` is null where the owner proves", examples.FINANCING
+        FinancingRequest, "1 to 100 draws on as many documents; `consent` and `moves` are null unless used", examples.FINANCING
     ),
 )
 def commit_financing(service: Service, key: Key, body: JsonBody) -> Response:

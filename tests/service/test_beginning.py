@@ -137,7 +137,7 @@ def test_one_key_twice_is_refused(world: World, identities: dict[str, Path], tmp
     again = write(tmp_path / "again.json", make_identity(world, "attester", "customs-two", world.attester, world.attester_seal))
     code, output = init(tmp_path / "service", identities["customs"], identities["regulator"], "--attester", str(again))
     assert code == 2
-    assert "one key is used for two roles" in " ".join(output.split())
+    assert "key stands twice" in " ".join(output.split())
     code, output = init(
         tmp_path / "service", identities["customs"], identities["regulator"], "--attester", str(identities["customs"])
     )
@@ -153,9 +153,20 @@ def test_an_enterprise_is_no_regulator(world: World, identities: dict[str, Path]
     assert "role enterprise" in " ".join(output.split())
 
 
+FREIGHT_BILLS = """
+[freight-bill]
+attester = "customs"
+restores = ["released"]
+counters = ["financing"]
+use = "single"
+reservation_days = 30
+applications = "optional"
+"""
+
+
 def test_kinds_of_ones_own(world: World, identities: dict[str, Path], tmp_path: Path) -> None:
     kinds = tmp_path / "kinds.toml"
-    kinds.write_text('[freight-bill]\nrestores = ["released"]\n', encoding="utf-8")
+    kinds.write_text(FREIGHT_BILLS, encoding="utf-8")
     code, output = init(tmp_path / "service", identities["customs"], identities["regulator"], "--kinds", str(kinds))
     assert code == 0, output
     with running(tmp_path / "service") as http:
@@ -164,7 +175,16 @@ def test_kinds_of_ones_own(world: World, identities: dict[str, Path], tmp_path: 
 
 
 @pytest.mark.parametrize(
-    "content", ["", "x = 1", "[Bad]\nrestores = []", '[a-kind]\nrestores = ["whenever"]', "[a-kind]", "]["]
+    "content",
+    [
+        "",
+        "x = 1",
+        "[Bad]\nrestores = []",
+        FREIGHT_BILLS.replace("released", "whenever"),
+        FREIGHT_BILLS + "x = 1",
+        "[a-kind]",
+        "][",
+    ],
 )
 def test_bad_kinds(identities: dict[str, Path], tmp_path: Path, content: str) -> None:
     kinds = tmp_path / "kinds.toml"
@@ -176,8 +196,16 @@ def test_bad_kinds(identities: dict[str, Path], tmp_path: Path, content: str) ->
 
 
 def test_the_kinds_that_ship_with_this() -> None:
-    kinds = {kind.name: kind.restores for kind in load_kinds()}
-    assert kinds == {"export-declaration": ["released", "repaid-own-funds"]}
+    """The six kinds of the domain, each with its policy."""
+    kinds = {kind.name: (kind.attester, kind.restores, kind.counters, kind.use) for kind in load_kinds()}
+    assert kinds == {
+        "export-declaration": ("customs", ["released", "repaid-own-funds"], ["financing"], "cumulative"),
+        "import-declaration": ("customs", ["released"], ["payment", "financing"], "cumulative"),
+        "service-trade-filing": ("tax", ["released"], ["payment"], "cumulative"),
+        "capital-account-voucher": ("tax", ["released"], ["payment"], "single"),
+        "freight-bill": ("logistics", ["released"], ["financing"], "single"),
+        "export-credit-insurance": ("insurer", ["released", "repaid-own-funds"], ["financing"], "cumulative"),
+    }
 
 
 @pytest.mark.parametrize(

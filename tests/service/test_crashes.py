@@ -20,7 +20,17 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from schemas import problems
 from schemas.problems import ProblemType
-from tests.builders import World, make_close, make_draw, make_reduce, make_register, make_view
+from tests.builders import (
+    World,
+    make_amend,
+    make_apply,
+    make_close,
+    make_disburse,
+    make_draw,
+    make_reduce,
+    make_register,
+    make_view,
+)
 from tests.service.harness import Desk, refused, unchanged
 
 Send = Callable[[], httpx.Response]
@@ -80,19 +90,46 @@ def financing(desk: Desk) -> Send:
 
 
 def reduction(desk: Desk) -> Send:
-    paper, loan = desk.draw(desk.register(500)[0], 100)
+    paper, loan = desk.lend(desk.register(500)[0], 100)
     operation = make_reduce(desk.world, paper, loan, 60)
     return lambda: desk.send_reduction(operation, key="reduction-that-breaks")
 
 
+def disbursements(desk: Desk) -> Send:
+    papers = desk.register(500, 500)
+    loans = [desk.draw(paper, 100) for paper in papers]
+    operations = [
+        make_disburse(desk.world, paper, loan, rest).operation for (paper, loan), rest in zip(loans, (0, 40), strict=True)
+    ]
+    return lambda: desk.send_steps(*operations, key="disbursements-that-break")
+
+
+def application(desk: Desk) -> Send:
+    operation = make_apply(desk.world, desk.register(500)[0]).operation
+    return lambda: desk.send_steps(operation, key="application-that-breaks")
+
+
+def amendment(desk: Desk) -> Send:
+    operation = make_amend(desk.world, desk.register(500)[0], 500, 400).operation
+    return lambda: desk.send_amendment(operation, key="amendment-that-breaks")
+
+
 def closure(desk: Desk) -> Send:
-    paper, loan = desk.draw(desk.register(500)[0], 100)
+    paper, loan = desk.lend(desk.register(500)[0], 100)
     paper, loan = desk.reduce(make_reduce(desk.world, paper, loan, 100), paper, loan)
     operation = make_close(desk.world, paper, loan)
     return lambda: desk.send_close(operation, key="closure-that-breaks")
 
 
-WRITES: dict[Callable[[Desk], Send], int] = {registration: 5, financing: 8, reduction: 6, closure: 5}
+WRITES: dict[Callable[[Desk], Send], int] = {
+    registration: 5,
+    financing: 8,
+    application: 5,
+    disbursements: 8,
+    reduction: 6,
+    closure: 5,
+    amendment: 5,
+}
 """Each kind of write, and at how many statements at least it must have been broken off."""
 
 

@@ -58,7 +58,7 @@ def test_commits_that_were_overtaken_are_counted(desk: Desk, world: World, monke
     def overtaken() -> float:
         return REGISTRY.get_sample_value("tradeveil_commits_overtaken_total") or 0
 
-    paper, loan = desk.draw(desk.register(1_000)[0], 400)
+    paper, loan = desk.lend(desk.register(1_000)[0], 400)
     before = overtaken()
     monkeypatch.setattr("service.storage._move", _always_lost)
     refused(desk.send_reduction(make_reduce(world, paper, loan, 400)), problems.UNAVAILABLE)

@@ -46,7 +46,7 @@ def test_every_route_is_described() -> None:
     found = [route for route in router.routes if isinstance(route, APIRoute)]
     routes = {(route.path, method.lower()) for route in found for method in route.methods or ()}
     assert routes == {(path, method) for method, path, _ in OPERATIONS}
-    assert len(set(IDS)) == len(IDS) == 10
+    assert len(set(IDS)) == len(IDS) == 12
 
 
 def test_names_are_snake_case() -> None:
