@@ -13,7 +13,7 @@ from pathlib import Path
 
 from parties.bank.application import CheckedApplication
 from parties.bank.desk import Desk
-from parties.bank.receive import Reception, approve_short, receive, sealed
+from parties.bank.receive import Reception, approve_short, consent_false, receive, sealed
 from parties.bank.records import Drafted, DrawRecord, FinancingRecord, Place, opening_message
 from parties.common.errors import Refused
 from parties.common.money import Money
@@ -160,7 +160,7 @@ def _asked(desk: Desk, offer: ConsentOffer, amount: int) -> Opening:
     """The opening of the amount that the owner consented to. Raises Refused when it is not the amount asked."""
     asked = Opening(amount, decode_scalar(desk.suite.group, offer.blinding))
     if asked.commit(desk.suite).encode() != offer.consent.asked:
-        raise _consent_false()
+        raise consent_false()
     return asked
 
 
@@ -189,15 +189,7 @@ def _verify(desk: Desk, lines: list[DrawRecord]) -> None:
     try:
         verify(suite, claims)
     except BatchRejected as error:
-        raise _consent_false() from error
-
-
-def _consent_false() -> Refused:
-    return Refused(
-        "consent-invalid",
-        "the owner's consent is not for this document, bank, amount and time; ask for a new application",
-        "所有人的授权与本单证、银行、金额或期限不符；请重新申请",
-    )
+        raise consent_false() from error
 
 
 def draft_file(desk: Desk, record: FinancingRecord) -> DraftFile:

@@ -17,10 +17,12 @@ from schemas.wire import SecretMessage
 from zkcore import statements
 from zkcore.context import ID_SIZE
 from zkcore.errors import BatchRejected
-from zkcore.ledger import application_context
+from zkcore.group import decode_scalar
+from zkcore.ledger import application_context, consent_context
 from zkcore.ledger.claims import sigma_claim
 from zkcore.ledger.state import DECISIONS_AT
-from zkcore.operations import ACCEPTED, APPROVED, Memos, application_payload
+from zkcore.operations import ACCEPTED, APPROVED, Memos, application_payload, consent_payload
+from zkcore.secret.opening import Opening
 from zkcore.secret.operations import prove_apply, prove_decide
 from zkcore.verifying.batch import verify
 
@@ -117,7 +119,7 @@ def _record(desk: Desk, checked: CheckedApplication, reception: Reception) -> Fi
 
 
 def _check_owner(desk: Desk, checked: CheckedApplication) -> None:
-    """Whoever made the application has the key of every document. Raises Refused, before anything is sent."""
+    """Who made the application, and its consents, has the key of every document. Raises Refused, before anything is sent."""
     suite, application, claims = desk.suite, checked.application, []
     for index, item in enumerate(checked.lines):
         payload = application_payload(application.financing, item.key.public(suite), application.expires)
@@ -133,6 +135,37 @@ def _check_owner(desk: Desk, checked: CheckedApplication) -> None:
             "ask for a new application",
             "申请未以单证密钥为本行及其有效期签署；请重新申请",
         ) from error
+    if checked.consented:
+        _check_consents(desk, checked)
+
+
+def _check_consents(desk: Desk, checked: CheckedApplication) -> None:
+    """Raises Refused for a consent that is for another document, bank, amount or time."""
+    suite, application, claims = desk.suite, checked.application, []
+    for index, item in enumerate(checked.lines):
+        if item.line.consent is None:
+            raise consent_false()
+        consent = item.line.consent.consent.decode(suite.group)
+        asked = Opening(item.line.amount, decode_scalar(suite.group, item.line.consent.blinding))
+        if asked.commit(suite) != consent.asked or consent.application != application.financing:
+            raise consent_false()
+        payload = consent_payload(consent.application, item.key.public(suite), consent.asked, application.expires)
+        context = consent_context(desk.log.parameters, item.facts, payload)
+        elements = {"P_owner": item.facts.owner}
+        claims.append(sigma_claim(suite, f"line {index + 1}", statements.CONSENT, context, elements, consent.proof))
+    try:
+        verify(suite, claims)
+    except BatchRejected as error:
+        raise consent_false() from error
+
+
+def consent_false() -> Refused:
+    """A consent that does not hold."""
+    return Refused(
+        "consent-invalid",
+        "the owner's consent is not for this document, bank, amount and time; ask for a new application",
+        "所有人的授权与本单证、银行、金额或期限不符；请重新申请",
+    )
 
 
 def _apply_step(desk: Desk, record: FinancingRecord, index: int, note: str) -> Made:

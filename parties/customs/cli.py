@@ -147,7 +147,7 @@ def amend_command(
 ) -> None:
     """Amend limits 改单, up or down; from a file, statuses that have gone on as well. Safe to run again.
 
-    What banks have drawn stays drawn. Where it is more than the new limit, the paper is overdrawn and nothing more can be drawn.
+    What banks have drawn stays drawn. Where it is more than the new limit, the paper is overdrawn, and nothing can be drawn.
     """
     office = open_office(home, service)
     if limit:

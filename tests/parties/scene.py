@@ -23,6 +23,7 @@ from parties.bank.desk import Desk as BankDesk
 from parties.bank.draft import Terms as DraftTerms
 from parties.bank.draft import prepare_draft, write_draft
 from parties.bank.records import FinancingRecord
+from parties.bank.repayment import Instruction, disburse
 from parties.common.client import Backoff, ServiceClient
 from parties.common.home import Home, read_identity
 from parties.common.keyring import About, Signer, create_signer, create_viewer, load_signer, load_viewer
@@ -186,10 +187,13 @@ class Scene:
         desk = self.owner()
         return decide(desk, discover(desk), read_sealed(draft, DraftFile, self.exporter.seal)).approval
 
-    def lend(self, bank: BankDesk, lines: Sequence[str], terms: DraftTerms | None = None) -> FinancingRecord:
-        """A whole financing, from application to commitment."""
+    def lend(
+        self, bank: BankDesk, lines: Sequence[str], terms: DraftTerms | None = None, *, disbursed: bool = False
+    ) -> FinancingRecord:
+        """A whole financing, from application to commitment, or to the disbursement of all of it."""
         _, draft = self.draft(bank, self.apply(bank, lines), terms)
-        return commit(bank, self.approve(draft))
+        record = commit(bank, self.approve(draft))
+        return disburse(bank, Instruction(reference=record.reference)).record if disbursed else record
 
     def headroom(self) -> dict[str, int | None]:
         """What is left on each declaration, as the exporter sees it."""
