@@ -17,8 +17,8 @@ from typing import TypeVar
 from benchmarks import scenario
 from benchmarks.measure import SLOW_ENGINES, Progress
 from benchmarks.scenario import World
-from schemas.entries import Closed, Drawn, Reduced, Registered, encode_entry
-from schemas.messages import CloseMessage, DrawMessage, ReduceMessage, RegisterMessage
+from schemas.entries import Closed, Disbursed, Drawn, Reduced, Registered, encode_entry
+from schemas.messages import CloseMessage, DisburseMessage, DrawMessage, ReduceMessage, RegisterMessage
 from tlog.leaf import leaf_hash
 from zkcore import engine, ledger
 from zkcore.operations import Draw
@@ -29,7 +29,7 @@ from zkcore.verifying.batch import Claim, RangeClaim, verify
 
 T = TypeVar("T")
 
-LIFE = ("register", "draw", "draw", "reduce", "close")
+LIFE = ("register", "draw", "draw", "disburse", "reduce", "close")
 """The entries of a document's life, in the order of `prove_life`."""
 
 EncodedRangeProof = tuple[list[bytes], bytes]
@@ -91,7 +91,7 @@ def prove_draw(name: str, index: int) -> bytes:
 
 
 def prove_life(name: str, index: int) -> list[bytes]:
-    """The life of the document of this index, as five log entries: register, two draws, a full repayment, its closing."""
+    """The life of the document of this index, as six log entries: register, two draws, one of them paid out, repaid in full, closed."""
     here, time = world(name), scenario.TIME
     paper = scenario.document(here, index)
 
@@ -103,9 +103,12 @@ def prove_life(name: str, index: int) -> list[bytes]:
     for amount in (_LARGE_DRAW, _SMALL_DRAW):
         operation, key, opening = scenario.draw(here, paper, amount)
         entries.append(encode_entry(Drawn(time=time, body=DrawMessage.of(operation))))
-        paper, loan = scenario.after_draw(paper, operation, key, opening, leaf_hash(entries[-1]))
+        paper, loan = scenario.after_draw(here, paper, operation, key, opening, leaf_hash(entries[-1]))
         loans.append(loan)
 
+    paid_out = scenario.disburse(here, paper, loans[0])
+    entries.append(encode_entry(Disbursed(time=time, body=DisburseMessage.of(paid_out))))
+    paper, loans[0] = scenario.after_disburse(paper, loans[0], paid_out, leaf_hash(entries[-1]))
     reduction, rest = scenario.reduce(here, paper, loans[0], _LARGE_DRAW)
     entries.append(encode_entry(Reduced(time=time, body=ReduceMessage.of(reduction))))
     paper, settled = scenario.after_reduce(here, paper, loans[0], reduction, rest, leaf_hash(entries[-1]))

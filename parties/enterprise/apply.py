@@ -76,6 +76,7 @@ class AskedLine:
 class Terms:
     """What is asked.
 
+    days, seconds: how long it is good for; seconds, where given, in place of days
     share: per cent of each declared limit, for lines without an amount
     loan, rate: a loan in another currency; a line without an amount gets what of the converted loan the other lines leave
     consent: whether to consent beforehand, so that the regulator's prover can answer the bank's draft
@@ -84,6 +85,7 @@ class Terms:
     bank: Identity
     lines: tuple[AskedLine, ...]
     days: int = 7
+    seconds: int | None = None
     share: Fraction | None = None
     loan: Money | None = None
     rate: Rate | None = None
@@ -103,7 +105,12 @@ def parse_share(text: str) -> Fraction:
 def make_application(desk: Desk, wallet: Wallet, terms: Terms) -> Application:
     """The application, not yet stored. Raises InputError, Refused, DomainError with what to mend."""
     _check_bank(desk, terms.bank)
-    if not 1 <= terms.days <= MAXIMUM_DAYS or not 1 <= len(terms.lines) <= MAXIMUM_LINES:
+    longest = MAXIMUM_DAYS * SECONDS_A_DAY
+    if (
+        not 1 <= terms.days <= MAXIMUM_DAYS
+        or not 1 <= (terms.seconds or 1) <= longest
+        or not 1 <= len(terms.lines) <= MAXIMUM_LINES
+    ):
         raise InputError(
             "terms",
             f"an application has 1 to {MAXIMUM_LINES} lines and is good for 1 to {MAXIMUM_DAYS} days",
@@ -118,7 +125,8 @@ def make_application(desk: Desk, wallet: Wallet, terms: Terms) -> Application:
         raise InputError("repeated", "a document stands twice in the application", "申请中有重复的单证")
     amounts = choose_amounts(documents, terms)
     financing = desk.randomness.read(32)
-    expires = desk.now + terms.days * SECONDS_A_DAY
+    expires = desk.now + (terms.days * SECONDS_A_DAY if terms.seconds is None else terms.seconds)
+    _check_reservation(desk, documents, expires)
     return Application(
         financing=financing,
         bank=terms.bank.holder,
@@ -134,6 +142,36 @@ def make_application(desk: Desk, wallet: Wallet, terms: Terms) -> Application:
             for document, amount in zip(documents, amounts, strict=True)
         ],
     )
+
+
+def _check_reservation(desk: Desk, documents: Sequence[OwnedDocument], expires: int) -> None:
+    """A draw is reserved until the application expires, which its kind bounds. Raises InputError."""
+    kinds = desk.log.parameters.kinds
+    for document in documents:
+        longest = kinds[document.credential.kind].reservation
+        if expires > desk.now + longest:
+            days = longest // SECONDS_A_DAY
+            raise InputError(
+                "days",
+                f"an application on {document.credential.number} is good for at most {days} days; choose --days",
+                f"{document.credential.number} 的申请最长有效 {days} 天；请调整 --days",
+            )
+
+
+_DURATION = re.compile(r"([0-9]{1,8})([smhd])")
+_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": SECONDS_A_DAY}
+
+
+def parse_duration(text: str) -> int:
+    """Seconds, from "30m", "36h", "7d" or "45s". Raises InputError."""
+    match = _DURATION.fullmatch(text.strip())
+    if match is None or int(match[1]) == 0:
+        raise InputError(
+            "duration",
+            f"--valid-for {text!r} is not a duration; write it like 36h, 30m or 7d",
+            f"--valid-for {text!r} 不是有效时长；例如 36h、30m 或 7d",
+        )
+    return int(match[1]) * _UNITS[match[2]]
 
 
 def store_application(desk: Desk, bank: Identity, application: Application) -> None:

@@ -28,7 +28,7 @@ from parties.common.ledger_view import OpenedApplication, OpenedDocument, Opened
 from parties.common.money import Money, money_text
 from parties.common.sealed_files import read_sealed, write_sealed
 from parties.common.words import stage_text, status_text
-from parties.enterprise.apply import AskedLine, Terms, make_application, parse_share, store_application
+from parties.enterprise.apply import AskedLine, Terms, make_application, parse_duration, parse_share, store_application
 from parties.enterprise.approve import Decision, JudgedLine, decide
 from parties.enterprise.seed import WORDS, create_wallet, kept_words, new_words, read_words
 from parties.enterprise.wallet import Desk, OwnedDocument, Wallet, discover, view_documents
@@ -347,6 +347,7 @@ def apply_command(
         bool, typer.Option("--consent", help="Consent now, so that the regulator can answer the bank's draft for you. 预先授权")
     ] = False,
     days: Annotated[int, typer.Option("--days", help="How long it is good for. 有效天数")] = 7,
+    valid_for: Annotated[str | None, typer.Option("--valid-for", help="Instead of days: 36h, 30m. 有效时长")] = None,
     purpose: Annotated[str, typer.Option("--purpose", help="What the money is for. 用途")] = "",
     as_json: JsonOption = False,
 ) -> None:
@@ -362,6 +363,7 @@ def apply_command(
         bank=bank_identity,
         lines=tuple(AskedLine.parse(text) for text in line),
         days=days,
+        seconds=None if valid_for is None else parse_duration(valid_for),
         share=None if share is None else parse_share(share),
         loan=None if loan is None else Money.parse(loan),
         rate=None if rate is None else Rate.parse(rate),

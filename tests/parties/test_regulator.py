@@ -230,7 +230,14 @@ def test_cells() -> None:
 def test_tables_have_a_cell_a_column(scene: Scene) -> None:
     planted(scene)
     opened = open_scene(scene)
-    assert document_rows(opened)[0][:4] == [FIRST, HOLDER, "Ningbo Exports", "USD 1,000,000.00"]
+    assert document_rows(opened)[0][:6] == [
+        FIRST,
+        "export-declaration (financing)",
+        "cleared 结关",
+        HOLDER,
+        "Ningbo Exports",
+        "USD 1,000,000.00",
+    ]
     assert [row[0] for row in total_rows(opened)] == ["JPY", "USD"]
     assert draw_rows(opened)[1][-2:] == ["open", "repaid-own-funds USD 100,000.00"]
 
