@@ -32,7 +32,7 @@ def read_message(model: type[M], body: bytes) -> M:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        raise of_validation(error.errors(include_url=False, include_context=False, include_input=False)) from error
+        raise of_validation(error.errors(include_url=False, include_context=False, include_input=False), content) from error
 
 
 def check_same(identifier: bytes, named: bytes, pointer: str) -> None:

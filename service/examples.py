@@ -1,7 +1,7 @@
 """Examples for the OpenAPI description. Every value has the right form; proofs and points among them are no real ones.
 
-None holds a null, which the framework would leave out: so the financing shows a consent and a move at once, of which a real draw
-has at most one.
+None holds a null, which the framework would leave out: so the financing shows a consent and a move at once, of which a real
+draw has at most one.
 """
 
 from __future__ import annotations

@@ -15,15 +15,25 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from schemas import problems
-from schemas.messages import CloseMessage, FinancingRequest, ReduceMessage, RegistrationRequest, ViewMessage
+from schemas.messages import (
+    AmendMessage,
+    ChangeStatusMessage,
+    FinancingRequest,
+    OverdrawnMessage,
+    RegistrationRequest,
+    StepsRequest,
+    ViewMessage,
+)
 from schemas.problems import CONTENT_TYPE, Problem, ProblemType
 
 _SCHEMAS = "#/components/schemas/"
 _DESCRIBED_HERE: tuple[type[BaseModel], ...] = (
     RegistrationRequest,
+    ChangeStatusMessage,
+    AmendMessage,
+    OverdrawnMessage,
     FinancingRequest,
-    ReduceMessage,
-    CloseMessage,
+    StepsRequest,
     ViewMessage,
     Problem,
 )

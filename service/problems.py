@@ -6,7 +6,7 @@ here turn what zkcore or pydantic raised into one. No answer contains what was r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -155,16 +155,41 @@ def malformed(pointer: str, detail: str) -> Refusal:
     return Refusal(problems.MALFORMED, fields=[FieldProblem(path=pointer, detail=detail)])
 
 
-def of_validation(errors: Sequence[Any]) -> Refusal:
-    """The request is malformed in these places, as pydantic found them."""
+def of_validation(errors: Sequence[Any], content: Any = None) -> Refusal:
+    """The request is malformed in these places, as pydantic found them in the content of its body."""
     fields = [
-        FieldProblem(path=_pointer(error["loc"]), detail=error["msg"].removeprefix("Value error, "))
+        FieldProblem(path=_pointer(_places(_location(error), content)), detail=_detail(error))
         for error in errors[:_MOST_FIELDS]
     ]
     return Refusal(problems.MALFORMED, fields=fields)
 
 
-def _pointer(location: Sequence[str | int]) -> str:
+def _detail(error: Any) -> str:
+    """What is wrong, without what was sent: of a form that is not known, pydantic would quote the name."""
+    if error.get("type", "").startswith("union_tag"):
+        return "this names none of the forms that can stand here; see the schema"
+    return str(error["msg"]).removeprefix("Value error, ")
+
+
+def _location(error: Any) -> tuple[str | int, ...]:
+    """Where an error is. A form that is not chosen rightly is the mistake of the field that chooses it."""
+    location: tuple[str | int, ...] = error["loc"]
+    return (*location, "type") if error.get("type", "").startswith("union_tag") else location
+
+
+def _places(location: Sequence[str | int], content: Any) -> Iterator[str | int]:
+    """The location without what is no place in the content: pydantic names the chosen form of a union there, too."""
+    for number, part in enumerate(location):
+        if isinstance(content, dict) and part not in content and number + 1 < len(location):
+            continue
+        yield part
+        try:
+            content = content[part]
+        except (LookupError, TypeError):
+            content = None
+
+
+def _pointer(location: Iterable[str | int]) -> str:
     """A JSON pointer (RFC 6901). The sender chose the names in it, so it is cut to a bound and to printable ASCII."""
     escaped = (str(part).replace("~", "~0").replace("/", "~1") for part in location)
     pointer = "".join(f"/{part}" for part in escaped)

@@ -427,11 +427,13 @@ class NewApplication:
         return ledger.applied(self.operation, leaf)
 
 
-def make_apply(world: World, paper: Paper, *, draw: bytes | None = None, expires: int = NOW + DRAFT_LIFE) -> NewApplication:
-    """The owner's application to the bank, under a fresh key."""
+def make_apply(
+    world: World, paper: Paper, *, draw: bytes | None = None, expires: int = NOW + DRAFT_LIFE, consent: bytes | None = None
+) -> NewApplication:
+    """The owner's application to the bank, under a fresh key. `consent`: the owner's part, if it shall not be the right one."""
     key = world.bank.shifted(world.suite, random_nonzero_scalar(world.randomness, world.suite.group))
     application = world.identifier()
-    consent = operations.prove_application(
+    right = operations.prove_application(
         world.suite,
         world.parameters,
         paper.facts,
@@ -449,7 +451,7 @@ def make_apply(world: World, paper: Paper, *, draw: bytes | None = None, expires
         key=key,
         application=application,
         expires=expires,
-        consent=consent,
+        consent=consent or right,
         memos=world.memos(),
         randomness=world.randomness,
     )

@@ -115,7 +115,7 @@ def _claims(verifier: Verifier, line: Line) -> list[Claim]:
     """What the step must prove. What is wrong with it on its face can only be with the stage of its draw."""
     suite, parameters, facts = verifier.suite, verifier.parameters, ledger.facts(line.document)
     wrong_stage = refused_as(problems.WRONG_STAGE, line.number, StateError)
-    with wrong_stage, unblinded_refused(line.number), decoding(f"/steps/{line.number}"):
+    with wrong_stage, decoding(f"/steps/{line.number}"), unblinded_refused(line.number):
         match (line.operation, line.before):
             case (Apply() as step, _):
                 return ledger.check_apply(suite, parameters, line.document, step, f"{line.number}:apply")

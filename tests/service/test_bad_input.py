@@ -172,7 +172,7 @@ def test_every_field_refuses_what_does_not_belong_there(desk: Desk, path: str) -
         for place in places(message):
             pointer = "".join(f"/{part}" for part in place)
             for what, value in WRONG_VALUES.items():
-                if (what, place[-1]) == ("null", "consent"):
+                if what == "null" and place[-1] in ("consent", "moves", "replacement"):
                     continue
                 body = json.dumps(with_value(message, place, value)).replace("Infinity", "1e400").encode()
                 problem = refused(desk.post(path, body), problems.MALFORMED)

@@ -11,7 +11,16 @@ import random
 import pytest
 import rfc8785
 
-from schemas.answers import DocumentStatus, DocumentView, EntriesPage, FinancingAnswer, Health, OwnerNotice, StepsAnswer
+from schemas.answers import (
+    DocumentStatus,
+    DocumentView,
+    EntriesPage,
+    FinancingAnswer,
+    Health,
+    OwnerNotice,
+    RegistrationAnswer,
+    StepsAnswer,
+)
 from schemas.canonical import canonical
 from schemas.entries import Genesis, decode_entry
 from schemas.wire import encode_base64url
@@ -59,7 +68,18 @@ def test_register_then_status_and_notice(desk: Desk) -> None:
     assert accepted_answer.status_code == 201
     id_ = encode_base64url(document.operation.document)
     status = DocumentStatus.model_validate(desk.get(f"/v1/documents/{id_}").json())
-    assert status == DocumentStatus(document=document.operation.document, kind=KIND, currency=CURRENCY, financeable=True)
+    state = document.committed(accepted(accepted_answer, RegistrationAnswer).receipts[0].leaf).state
+    assert status == DocumentStatus(
+        document=state.document,
+        kind=KIND,
+        counter="financing",
+        currency=CURRENCY,
+        status="cleared",
+        financeable=True,
+        overdrawn=False,
+        replacement=None,
+        revision=state.revision,
+    )
     notice = OwnerNotice.model_validate(desk.get(f"/v1/documents/{id_}/notice").json())
     assert notice.memo == document.operation.memos.owner
     assert notice.owner == document.operation.owner.encode()

@@ -1,8 +1,8 @@
 """Documents through their life: registered before they are cleared, frozen, amended, overdrawn, deleted and replaced.
 
 Must hold: only a cleared document is drawn on, and a proof made before a change is worth nothing after it; draws survive every
-change; a document below what is drawn on it is never drawn on, and banks learn of it at most one flag. A failure would be a draw
-on a document that its attester has not cleared, or one that is lost or doubled when its document is replaced.
+change; a document below what is drawn on it is never drawn on, and banks learn of it at most one flag. A failure would be a
+draw on a document that its attester has not cleared, or one that is lost or doubled when its document is replaced.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from schemas.answers import DocumentReceipt, DocumentStatus, FinancingAnswer, Re
 from schemas.wire import encode_base64url
 from tests.builders import (
     Loan,
+    NewDraw,
     Paper,
     World,
     make_amend,
@@ -54,6 +55,12 @@ def declared(desk: Desk, world: World) -> Paper:
     """A document over 500 that is declared and not yet cleared."""
     document = make_register(world, 500, status=DECLARED)
     return document.committed(accepted(desk.send_documents([document]), RegistrationAnswer).receipts[0].leaf)
+
+
+def beyond(world: World, paper: Paper) -> NewDraw:
+    """A draw of one minor unit on an overdrawn document, proven for the same document with a higher limit."""
+    richer = make_amend(world, paper, 700, 1_000).committed(paper)
+    return replace(make_draw(world, richer, 1), paper=paper)
 
 
 def overdrawn(desk: Desk) -> tuple[Paper, Loan]:
@@ -149,13 +156,13 @@ def test_nothing_is_drawn_on_an_overdrawn_document(desk: Desk, world: World) -> 
     assert residual_opens_to(desk, paper, -100)
     assert status_of(desk, paper).financeable
     with unchanged(desk):
-        refused(desk.send_draws([make_overdraw(world, paper, 1)]), problems.HEADROOM_NOT_PROVEN)
+        refused(desk.send_draws([beyond(world, paper)]), problems.HEADROOM_NOT_PROVEN)
     accepted(desk.send_overdrawn(make_overdrawn(world, paper)), DocumentReceipt)
     paper = replace(paper, state=ledger.shown_overdrawn(paper.state))
     status = status_of(desk, paper)
     assert (status.overdrawn, status.financeable) == (True, False)
     with unchanged(desk):
-        refused(desk.send_draws([make_overdraw(world, paper, 1)]), problems.DOCUMENT_NOT_FINANCEABLE)
+        refused(desk.send_draws([beyond(world, paper)]), problems.DOCUMENT_NOT_FINANCEABLE)
         refused(desk.send_overdrawn(make_overdrawn(world, paper)), problems.ALREADY_EXISTS)
     paper, _ = desk.reduce(make_reduce(world, paper, loan, 150), paper, loan)
     assert status_of(desk, paper).financeable
@@ -190,8 +197,9 @@ def test_a_draw_moves_once_to_the_replacement(desk: Desk, world: World) -> None:
     assert states[loan.state.draw].stage == MOVED
     assert states[moved.state.draw] == moved.state
     assert moved.state.stage == DISBURSED
+    again = replace(draw, operation=replace(draw.operation, draft=replace(draw.operation.draft, draw=world.identifier())))
     with unchanged(desk):
-        refused(desk.send_draws([make_moved_draw(world, after, loan)]), problems.MOVE_REFUSED)
+        refused(desk.send_draws([again]), problems.MOVE_REFUSED)
         refused(desk.send_reduction(make_reduce(world, old, loan, 5)), problems.WRONG_STAGE)
     after, moved = desk.reduce(make_reduce(world, after, moved, 600), after, moved)
     accepted(desk.send_close(make_close(world, after, moved)), StepsAnswer)

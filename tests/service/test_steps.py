@@ -1,14 +1,15 @@
 """A financing from application to its end, step by step, and reservations that free themselves.
 
-Must hold: every step fits the stage that the draw or application has, under its own key, and a request over several documents is
-whole; the headroom that comes back is exactly what the stage and the reason give back. A failure would be headroom that comes
-back twice or for money that was paid out, a draw that follows from no approval where its kind demands one, a step of half a
-financing.
+Must hold: every step fits the stage that the draw or application has, under its own key, and a request over several documents
+is whole; the headroom that comes back is exactly what the stage and the reason give back. A failure would be headroom that
+comes back twice or for money that was paid out, a draw that follows from no approval where its kind demands one, a step of
+half a financing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import httpx
@@ -38,7 +39,8 @@ from tests.builders import (
     opens_to,
 )
 from tests.service.harness import Desk, accepted, make_desk, refused, unchanged
-from zkcore import ledger
+from tlog.leaf import leaf_hash
+from zkcore import engine, ledger
 from zkcore.ledger import ApplicationState
 from zkcore.ledger.state import EXPIRED, RESERVED
 from zkcore.operations import ACCEPTED, APPROVED, REJECTED, RELEASED, REPAID_OWN_FUNDS, REPAID_PROCEEDS, WRITTEN_OFF
@@ -80,8 +82,6 @@ def residual(desk: Desk, paper: Paper) -> bool:
 @pytest.fixture
 def strict(database: str) -> Iterator[Desk]:
     """A log whose kind demands an approved application; and a world of its own."""
-    from zkcore import engine
-
     with make_desk(make_world(engine.load(), b"strict", [make_kind(applications="required")]), database) as desk:
         yield desk
 
@@ -89,8 +89,6 @@ def strict(database: str) -> Iterator[Desk]:
 @pytest.fixture
 def single(database: str) -> Iterator[Desk]:
     """A log whose documents are of single use."""
-    from zkcore import engine
-
     with make_desk(make_world(engine.load(), b"single", [make_kind(use="single", restores=["released"])]), database) as desk:
         yield desk
 
@@ -142,16 +140,17 @@ def test_an_application_is_the_owners_and_the_banks(desk: Desk, world: World) ->
     good = make_apply(world, paper).operation
     stranger = make_apply(world, other).operation
     attempts = [
-        (replace(good, consent=stranger.consent), problems.CONSENT_INVALID),
+        (make_apply(world, paper, consent=stranger.consent).operation, problems.CONSENT_INVALID),
+        (replace(good, consent=stranger.consent), problems.PROOF_INVALID),
         (replace(good, proof=stranger.proof), problems.PROOF_INVALID),
-        (replace(good, expires=good.expires + 1), problems.CONSENT_INVALID),
+        (replace(good, expires=good.expires + 1), problems.PROOF_INVALID),
         (replace(good, memos=stranger.memos), problems.PROOF_INVALID),
         (replace(good, document=world.identifier()), problems.DOCUMENT_UNKNOWN),
         (replace(good, expires=NOW - 1), problems.EXPIRED),
     ]
     for attempt, expected in attempts:
         with unchanged(desk):
-            refused(desk.send_steps(attempt), problems.PROOF_INVALID if expected is None else expected)
+            refused(desk.send_steps(attempt), expected)
     accepted(desk.send_steps(good), StepsAnswer)
     with unchanged(desk):
         refused(desk.send_steps(good), problems.ALREADY_EXISTS)
@@ -243,8 +242,6 @@ def test_a_reservation_frees_itself(desk: Desk, world: World) -> None:
     desk.now += 1
     assert free_expired(desk.verifier) == 1
     entry = desk.verifier.storage.history(paper.state.document)[1][-1]
-    from tlog.leaf import leaf_hash
-
     paper, loan = expire(paper, loan, leaf_hash(entry))
     assert (paper.headroom, loan.state.stage) == (500, EXPIRED)
     assert residual(desk, paper)
@@ -254,7 +251,7 @@ def test_a_reservation_frees_itself(desk: Desk, world: World) -> None:
 
 
 def test_a_disbursed_draw_does_not_expire(desk: Desk) -> None:
-    paper, loan = desk.lend(desk.register(500)[0], 400)
+    _, loan = desk.lend(desk.register(500)[0], 400)
     desk.now = loan.state.expires + 1
     with unchanged(desk):
         assert free_expired(desk.verifier) == 0
@@ -268,7 +265,8 @@ def test_no_disbursement_after_the_expiry(desk: Desk, world: World) -> None:
     with unchanged(desk):
         refused(desk.send_steps(disbursement.operation), problems.EXPIRED)
     free_expired(desk.verifier)
-    refused(desk.send_steps(disbursement.operation), problems.WRONG_STAGE)
+    with unchanged(desk):
+        refused(desk.send_steps(disbursement.operation), problems.EXPIRED)
 
 
 def test_no_reservation_is_longer_than_its_kind_allows(desk: Desk, world: World) -> None:
@@ -281,8 +279,6 @@ def test_no_reservation_is_longer_than_its_kind_allows(desk: Desk, world: World)
 
 def test_many_reservations_expire_at_once(desk: Desk, world: World) -> None:
     """Each once, though three look at the same time."""
-    from concurrent.futures import ThreadPoolExecutor
-
     papers = desk.register(*[500] * 12)
     committed = desk.finance(*(make_draw(world, paper, 100) for paper in papers))
     desk.now = NOW + DRAFT_LIFE + 1
@@ -317,8 +313,6 @@ def test_a_document_of_single_use(single: Desk) -> None:
 
 
 def test_an_expired_reservation_gives_a_document_of_single_use_back(single: Desk) -> None:
-    from tlog.leaf import leaf_hash
-
     paper, loan = single.draw(single.register(500)[0], 100)
     single.now = loan.state.expires + 1
     assert free_expired(single.verifier) == 1
