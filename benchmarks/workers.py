@@ -91,7 +91,7 @@ def prove_draw(name: str, index: int) -> bytes:
 
 
 def prove_life(name: str, index: int) -> list[bytes]:
-    """The life of the document of this index, as six log entries: register, two draws, one of them paid out, repaid in full, closed."""
+    """The life of the document of this index, as log entries: registered, drawn on twice, one draw paid out, repaid, closed."""
     here, time = world(name), scenario.TIME
     paper = scenario.document(here, index)
 

@@ -63,7 +63,7 @@ from tlog.leaf import leaf_hash
 from zkcore import ledger
 from zkcore.context import ABSENT
 from zkcore.ledger import ApplicationState
-from zkcore.operations import APPROVED, Draw, Expire
+from zkcore.operations import APPROVED, CLEARED, Draw, Expire
 from zkcore.secret.keys import SigningSecret
 
 Entry = AnyEntry
@@ -89,9 +89,9 @@ class Logbook:
 
     # --- documents
 
-    def register(self, limit: int, **fields: str) -> None:
+    def register(self, limit: int, status: str = CLEARED) -> None:
         """A document with this limit in minor units of USD."""
-        made = make_register(self.world, limit, **fields)
+        made = make_register(self.world, limit, status=status)
         leaf = self._write(Registered(time=self._tick(), body=RegisterMessage.of(made.operation)))
         self.papers.append(made.committed(leaf))
         self.limits.append(limit)
@@ -160,8 +160,8 @@ class Logbook:
         document, drawn = ledger.drawn(world.parameters, before.state, operation, leaf)
         self.papers[paper] = replace(before, state=document, headroom=before.headroom - amount)
         self.loans.append((paper, Loan(drawn, key, opening)))
-        if applied is not None and state.stage == APPROVED:
-            self.applications[applied] = paper, ledger.reserved(state, leaf), key
+        if applied is not None and self.applications[applied][1].stage == APPROVED:
+            self.applications[applied] = paper, ledger.reserved(self.applications[applied][1], leaf), key
 
     def move(self, loan: int, paper: int) -> None:
         """A loan moves to another paper, which should be the replacement of its own."""

@@ -37,6 +37,7 @@ from parties.enterprise.seed import create_wallet, new_words
 from parties.enterprise.wallet import Desk as OwnerDesk
 from parties.enterprise.wallet import discover, view_documents
 from parties.regulator.bureau import Bureau
+from schemas.entries import Kind
 from schemas.kinds import load_kinds
 from schemas.sealed import ApprovalFile, DraftFile
 from service.app import create_app
@@ -55,7 +56,6 @@ TOKEN = "t" * 40
 HOLDER = "91330206MA2AF8CXX8"
 FIRST, SECOND, YEN = "310120260512345678", "310120260512345679", "310120260512345680"
 """Declarations of the scene that the fixtures register: over USD 1,000,000.00, USD 48,200.00 and JPY 18,500,000."""
-KINDS = load_kinds()
 
 
 class Wire(TestClient):
@@ -89,9 +89,12 @@ class Scene:
     suite: Suite = field(default_factory=lambda: engine.load())
     randomness: Randomness = field(default_factory=lambda: SeededRandomness(b"scene"))
     now: int = NOW
+    kinds: Sequence[Kind] = field(default_factory=load_kinds)
+    roles: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         suite = self.suite
+        self.directory.mkdir(exist_ok=True)
         database = f"sqlite:///{self.directory / 'service.db'}"
         if not (self.directory / "service.db").exists():
             self._make_keys()
@@ -110,11 +113,15 @@ class Scene:
         home, words = self.home("exporter"), new_words(rng)
         exporter = create_wallet(home, suite, origin=ORIGIN, holder=HOLDER, name="Ningbo Exports", words=words, randomness=rng)
         enrol(customs, suite, signer, [exporter.identity])
+        for role in self.roles:
+            other = create_signer(self.home(role), suite, About("attester", role, role.capitalize(), ORIGIN), rng)
+            enrol(self.home(role), suite, other, [exporter.identity])
 
     def _begin_log(self, database: str) -> None:
-        regulator, customs = (read_identity(self.home(name).path("identity.json")) for name in ("regulator", "customs"))
+        regulator = read_identity(self.home("regulator").path("identity.json"))
+        attesters = [(role, read_identity(self.home(role).path("identity.json"))) for role in ("customs", *self.roles)]
         storage = open_storage(database, self.suite.group, 1)
-        store(storage, compose(self.suite, ORIGIN, regulator, [("customs", customs)], KINDS, self.now))
+        store(storage, compose(self.suite, ORIGIN, regulator, attesters, self.kinds, self.now))
         storage.close()
 
     def close(self) -> None:
@@ -126,6 +133,10 @@ class Scene:
         """The same scene again below another directory: close this one first."""
         shutil.copytree(self.directory, directory, dirs_exist_ok=True)
         return Scene(directory, self.suite, SeededRandomness(b"copied scene"), self.now)
+
+    def attester(self, role: str) -> Signer:
+        """The attester of this role."""
+        return load_signer(self.home(role), self.suite, "attester")
 
     def home(self, name: str) -> Home:
         return Home.create(self.directory / name)

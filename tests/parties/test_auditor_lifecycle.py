@@ -8,6 +8,7 @@ passes. Not a failure: an application that is never decided about, or a document
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ from zkcore.suite import Suite
 SUITE: Suite = engine.load()
 
 
-def book(seed: bytes = b"a life", **changed: object) -> Logbook:
+def book(seed: bytes = b"a life", **changed: Any) -> Logbook:
     return Logbook(make_world(SUITE, seed, [make_kind(**changed)]))
 
 
@@ -180,7 +181,7 @@ def test_a_changed_field_is_found_where_it_is(life: Life, form: type[Entry], fie
 
 
 def test_a_later_status_of_the_same_document_is_against_its_revision(life: Life) -> None:
-    entries = [entry for entry in life.entries if not isinstance(entry, Amended)]
+    entries: list[Entry] = [entry for entry in life.entries if not isinstance(entry, Amended)]
     assert failure_of(entries)[1] == "sigma"
 
 

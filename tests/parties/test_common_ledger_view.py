@@ -203,23 +203,25 @@ class Story:
 
     def view(self) -> DocumentView:
         state = self.paper.state
-        return DocumentView(
-            document=state.document,
-            kind=state.kind,
-            counter=state.counter,
-            currency=state.currency,
-            epoch=state.epoch,
-            owner=state.owner.encode(),
-            limit=state.limit.encode(),
-            residual=state.residual.encode(),
-            head=state.head,
-            draws=state.draws,
-            status=state.status,
-            revision=state.revision,
-            replacement=None if state.replacement == ABSENT else state.replacement,
-            taken=state.taken,
-            overdrawn=state.is_overdrawn,
-            entries=[json.loads(canonical(entry)) for entry in self.entries],
+        return DocumentView.model_validate(
+            {
+                "document": state.document,
+                "kind": state.kind,
+                "counter": state.counter,
+                "currency": state.currency,
+                "epoch": state.epoch,
+                "owner": state.owner.encode(),
+                "limit": state.limit.encode(),
+                "residual": state.residual.encode(),
+                "head": state.head,
+                "draws": state.draws,
+                "status": state.status,
+                "revision": state.revision,
+                "replacement": None if state.replacement == ABSENT else state.replacement,
+                "taken": state.taken,
+                "overdrawn": state.is_overdrawn,
+                "entries": [json.loads(canonical(entry)) for entry in self.entries],
+            }
         )
 
     def _sealed(self, memo: SecretMessage) -> bytes:
