@@ -1,8 +1,8 @@
 """Kinds of documents are configuration: each of the shipped ones, and a seventh in a file, goes its whole way by the same code.
 
 Must hold: an attester registers the kinds of its role and no other, in each counter; counters of one paper are counted apart; a
-paper of single use is drawn on once. A failure would be a kind that needs code, a limit shared by two counters, or a second draw
-on a used paper. Not a failure: what an authority chooses to write into its file.
+paper of single use is drawn on once. A failure would be a kind that needs code, a limit shared by two counters, or a second
+draw on a used paper. Not a failure: what an authority chooses to write into its file.
 """
 
 from __future__ import annotations
