@@ -7,9 +7,12 @@ where each proof rests on the receipt of the draw before; what is timed is alway
 from __future__ import annotations
 
 import math
+import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from pathlib import Path
 
 from benchmarks import plot, scenario, serving, workers
 from benchmarks.measure import Effort, Progress, Recorder
@@ -18,8 +21,9 @@ from benchmarks.report import Row, Target
 from benchmarks.scenario import Document, World
 from benchmarks.serving import Answer, Request, Service
 from benchmarks.workers import Committed
-from schemas.answers import FinancingAnswer, RegistrationAnswer
+from schemas.answers import BatchAccepted, BatchPage, FinancingAnswer, RegistrationAnswer
 from schemas.messages import DrawMessage
+from schemas.wire import encode_base64url
 from zkcore.secret.keys import SigningSecret
 
 AREA = "service"
@@ -27,7 +31,7 @@ FEW_LENDERS = 3
 CONNECTIONS = 32
 RACERS = 16
 _REGISTERED_AT_ONCE = 100
-_CREATED, _CONFLICT = 201, 409
+_FOUND, _CREATED, _ACCEPTED, _CONFLICT = 200, 201, 202, 409
 _FLAT = 1.1
 
 
@@ -67,6 +71,7 @@ class Bench:
             unused = iter(self._register(service, registrations))
             self._idle(service, list(islice(unused, effort.idle)))
             self._load(service, list(islice(unused, effort.loaded)))
+            self._batch(service, list(islice(unused, effort.batch)))
             self._race(service, list(islice(unused, effort.races)))
             self._growth(service, list(islice(unused, 2)), list(islice(unused, effort.compared)))
         return self.recorder.rows
@@ -105,6 +110,34 @@ class Bench:
         self.recorder.figure("load-latency", f"latency, {of}", "ms", taken)
         p99 = quantile(taken, 0.99)
         self.recorder.figure("load-p99", f"latency, {of}, p99", "ms", [p99], target=(None if sqlite else 150, None))
+
+    def _batch(self, service: Service, committed: Sequence[Committed]) -> None:
+        """From a file with a financing a line, read from disk, to the receipts of all of them."""
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(b"\n".join(financing([draw]).body for draw in self._prove(committed)))
+            file.flush()
+            started = time.perf_counter()
+            request = Request("/v1/batches", Path(file.name).read_bytes(), media_type="application/x-ndjson")
+            answer = expect(serving.in_turn(service.port, [request])[0], _ACCEPTED)
+            receipts = self._receipts(service, BatchAccepted.model_validate_json(answer.body))
+            taken = time.perf_counter() - started
+        if receipts != len(committed):
+            raise RuntimeError("a batch was not committed whole")
+        title = f"{len(committed)} declarations drawn in one batch, from file to receipts"
+        self.recorder.figure("batch", title, "s", [taken], items=len(committed), target=(3, 1))
+
+    def _receipts(self, service: Service, accepted: BatchAccepted) -> int:
+        """How many lines were committed, asked for page by page as they are decided."""
+        following = receipts = 0
+        while following < accepted.total:
+            path = f"/v1/batches/{encode_base64url(accepted.batch)}?from={following}&limit=500"
+            answer = expect(serving.in_turn(service.port, [Request(path, b"", method="GET")])[0], _FOUND)
+            page = BatchPage.model_validate_json(answer.body)
+            receipts += sum(line.answer is not None for line in page.lines)
+            following += len(page.lines)
+            if not page.lines:
+                time.sleep(0.02)
+        return receipts
 
     def _race(self, service: Service, committed: Sequence[Committed]) -> None:
         """Sixteen draws that rest on one head, at once: one is committed, and fifteen are refused."""

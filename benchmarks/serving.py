@@ -122,16 +122,18 @@ class Answer:
 
 @dataclass(frozen=True)
 class Request:
-    """A write with a fresh key."""
+    """A call, with a fresh key for a write."""
 
     path: str
     body: bytes
+    method: str = "POST"
+    media_type: str = "application/json"
     key: str = field(default_factory=lambda: secrets.token_urlsafe(18))
 
     def encoded(self) -> bytes:
         """As it goes over the connection."""
         head = (
-            f"POST {self.path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            f"{self.method} {self.path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {self.media_type}\r\n"
             f"Idempotency-Key: {self.key}\r\nContent-Length: {len(self.body)}\r\n\r\n"
         )
         return head.encode("ascii") + self.body

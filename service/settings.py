@@ -30,6 +30,7 @@ EVALUATION_KEYS_NAME = "evaluation-keys.json"
 FILE_NAME = "service.toml"
 KEY_NAME = "service.key"
 _PREFIX = "TRADEVEIL_"
+DATABASE_VARIABLE = _PREFIX + "DATABASE"
 _SHORTEST_TOKEN = 32
 _LARGEST_PORT = 65_535
 _HIDDEN = "***"

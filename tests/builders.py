@@ -87,6 +87,11 @@ class World:
     genesis: Genesis
     parameters: Parameters
 
+    def alone(self, name: str) -> World:
+        """The same parties with randomness of its own: threads cannot share a stream, and the more was read from one the slower
+        it is."""
+        return replace(self, randomness=SeededRandomness(name.encode()))
+
     def identifier(self) -> bytes:
         """32 fresh bytes: a document, draw or application id."""
         return self.randomness.read(32)
@@ -566,6 +571,31 @@ def make_close(world: World, paper: Paper, loan: Loan) -> Close:
         outstanding=loan.outstanding,
         randomness=world.randomness,
     )
+
+
+def make_overreduce(world: World, paper: Paper, loan: Loan, amount: int, reason: str = REPAID_OWN_FUNDS) -> NewReduction:
+    """A reduction by more than is outstanding, to be refused: it is proven for the same draw with so much more outstanding."""
+    raised = world.opening(amount)
+    lent = operations.handled_commitment(world.suite, raised, paper.state.owner, world.parameters.regulator)
+    blinding = (loan.outstanding.blinding + raised.blinding) % world.suite.group.order
+    richer = replace(
+        loan,
+        state=replace(loan.state, outstanding=loan.state.outstanding + lent),
+        outstanding=Opening(loan.outstanding.amount + amount, blinding),
+    )
+    return make_reduce(world, paper, richer, amount, reason)
+
+
+def make_early_close(world: World, paper: Paper, loan: Loan) -> Close:
+    """The end of a draw on which something is outstanding, to be refused: it is proven for the same draw with nothing."""
+    rest = world.opening(loan.outstanding.amount)
+    repaid = operations.handled_commitment(world.suite, rest, paper.state.owner, world.parameters.regulator)
+    poorer = replace(
+        loan,
+        state=replace(loan.state, outstanding=loan.state.outstanding - repaid),
+        outstanding=loan.outstanding.minus(world.suite, rest),
+    )
+    return make_close(world, paper, poorer)
 
 
 def make_view(world: World, paper: Paper, *, reader: str = OWNER, secret: ViewSecret | None = None, issued: int = NOW) -> View:

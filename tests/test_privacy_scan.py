@@ -21,7 +21,7 @@ import pytest
 from schemas.domain.currency import Currency
 from tests.played import Performance, performance
 from tradeveil.demo import cast
-from tradeveil.demo.perform import clear_material, material
+from tradeveil.demo.kept import clear_material, material
 from tradeveil.demo.scan import (
     CHANCE_BUDGET,
     SHORTEST_NUMBER,

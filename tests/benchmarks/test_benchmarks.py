@@ -137,7 +137,7 @@ def test_sizes_say_what_they_are_sizes_of(figures: dict[str, Any]) -> None:
 
 
 SERVICE_ROWS = {
-    "start": "s",
+    **dict.fromkeys(("start", "batch"), "s"),
     **dict.fromkeys(("idle", "idle-p99", "load-latency", "load-p99", "race"), "ms"),
     "load": "1/s",
     **dict.fromkeys(("draws-1", f"draws-{QUICK.drawn}", f"banks-{QUICK.lenders}"), "ms"),

@@ -226,6 +226,7 @@ class Story:
                 "replacement": None if state.replacement == ABSENT else state.replacement,
                 "taken": state.taken,
                 "overdrawn": state.is_overdrawn,
+                "blocks": [],
                 "entries": [json.loads(canonical(entry)) for entry in self.entries],
             }
         )

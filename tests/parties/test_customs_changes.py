@@ -28,7 +28,7 @@ THIRD = "310120260512345681"
 
 
 def office(scene: Scene) -> Office:
-    return Office(scene.suite, scene.home("customs"), scene.customs, scene.client, scene.randomness)
+    return Office(scene.suite, scene.home("customs"), scene.customs, scene.customs_client, scene.randomness)
 
 
 def records(scene: Scene, number: str) -> list[DocumentRecord]:
@@ -97,7 +97,7 @@ def test_what_does_not_follow_is_refused_and_leaves_nothing_pending(scene: Scene
 def test_a_change_that_is_lost_on_the_way_is_made_once(scene: Scene, losing: str, monkeypatch: pytest.MonkeyPatch) -> None:
     working, (record,) = office(scene), records(scene, FIRST)
     entries, log = scene.client.ready().entries, scene.client.parameters(scene.suite, "scene.example/log")
-    monkeypatch.setattr(scene.client, "parameters", lambda suite, origin: log)
+    monkeypatch.setattr(scene.customs_client, "parameters", lambda suite, origin: log)
     setattr(scene.wire, losing, 1)
     with pytest.raises(ServiceUnreachable):
         change_status(working, [record], FROZEN)

@@ -54,7 +54,8 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
 
 
 def office(scene: Scene, role: str) -> Office:
-    return Office(scene.suite, scene.home(role), scene.attester(role), scene.client, scene.randomness)
+    attester = scene.attester(role)
+    return Office(scene.suite, scene.home(role), attester, scene.signing(attester), scene.randomness)
 
 
 def register(scene: Scene, role: str, kind: str, content: bytes) -> Report:

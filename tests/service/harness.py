@@ -1,8 +1,14 @@
-"""A client of a service in the same process, which also looks into its database."""
+"""A client of a service in the same process, which also looks into its database; and services in processes of their own."""
 
 from __future__ import annotations
 
 import hashlib
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -11,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from pydantic import BaseModel
@@ -26,8 +33,8 @@ from service.app import create_app
 from service.genesis import store
 from service.institutions.pseudonyms import Pseudonyms
 from service.institutions.registry import Registry, Role
-from service.settings import KEY_NAME, TOKEN_NAME, Settings
-from service.storage import Storage, database_address, open_storage
+from service.settings import DATABASE_VARIABLE, KEY_NAME, TOKEN_NAME, Settings
+from service.storage import Moved, Storage, database_address, open_storage
 from service.verifier import Verifier
 from tests.builders import (
     NOW,
@@ -62,6 +69,7 @@ from zkcore.operations import (
 )
 from zkcore.randomness import SystemRandomness
 
+ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "a-token-for-the-auditors-of-this-test"
 SERVICE_KEY = bytes(range(32))
 ATTESTER_KEY, BANK_KEY = RequestSecret(b"a" * 32), RequestSecret(b"b" * 32)
@@ -223,9 +231,15 @@ class Desk:
 @contextmanager
 def make_desk(world: World, database: str, **options: Any) -> Iterator[Desk]:
     """A service over an empty database at this URL; `options` are Settings."""
+    begin_anew(world, database)
+    with open_desk(world, database, **options) as desk:
+        yield desk
+
+
+@contextmanager
+def open_desk(world: World, database: str, **options: Any) -> Iterator[Desk]:
+    """A service over a database that holds a log, as it is; `options` are Settings."""
     engine = create_engine(database_address(database))
-    empty(engine)
-    begin_log(world, database)
     settings = replace(Settings(database, TOKEN, SERVICE_KEY, refusals=NEVER_BLOCKED, threads=8), **options)
     desk: Desk
     app = create_app(settings, world.suite, lambda: desk.now)
@@ -234,6 +248,14 @@ def make_desk(world: World, database: str, **options: Any) -> Iterator[Desk]:
         desk = Desk(world, app, client, engine)
         yield desk
     engine.dispose()
+
+
+def begin_anew(world: World, database: str) -> None:
+    """A log with the world's genesis, and nothing else in the database."""
+    engine = create_engine(database_address(database))
+    empty(engine)
+    engine.dispose()
+    begin_log(world, database)
 
 
 def begin_log(world: World, database: str) -> None:
@@ -311,3 +333,62 @@ def unchanged(desk: Desk) -> Iterator[None]:
     before = desk.kept()
     yield
     assert desk.kept() == before
+
+
+def always_overtaken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on every change of a document or a draw finds that another one was faster."""
+
+    def moved(*arguments: object) -> None:
+        raise Moved
+
+    monkeypatch.setattr("service.storage._move", moved)
+
+
+# --- a process of its own -------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def process(
+    directory: Path, *more: str, database: str | None = None, patience: int = 180, quiet: bool = False
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A running service, and the line it printed when it was ready. It is killed in the end, and after `patience` seconds.
+
+    more: options of `serve run`, which replace those given here
+    database: its URL, unless it is the directory's own
+    quiet: for a service that logs much and is not asked for it, whose log would fill the pipe and stop it
+    """
+    code = "from service.cli import app; app()"
+    command = [sys.executable, "-c", code, "run", "--directory", str(directory), "--port", "0", *more]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **({} if database is None else {DATABASE_VARIABLE: database})}
+    errors = subprocess.DEVNULL if quiet else subprocess.PIPE
+    service = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment, cwd=directory)
+    watchdog = threading.Timer(patience, service.kill)
+    watchdog.start()
+    try:
+        assert service.stdout is not None
+        yield service, service.stdout.readline()
+    finally:
+        service.kill()
+        service.communicate()
+        watchdog.cancel()
+
+
+@contextmanager
+def running(directory: Path) -> Iterator[httpx.Client]:
+    """A client of a running service."""
+    with process(directory) as (_, ready), httpx.Client(base_url=address(ready)) as http:
+        yield http
+
+
+def address(ready: str) -> str:
+    """Where a service is, from the line that it printed when it was ready."""
+    found = re.search(r"http://127\.0\.0\.1:\d+", ready)
+    assert found, ready
+    return found[0]
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on, for what must be found again at the same one."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    return port

@@ -6,15 +6,9 @@ service that cannot be stopped, or an error that does not say what to mend.
 
 from __future__ import annotations
 
-import os
-import re
 import signal
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -30,10 +24,8 @@ from schemas.kinds import load_kinds
 from service.cli import app
 from service.settings import SettingsError, load_settings
 from tests.builders import ORIGIN, World, make_identity, make_register, registration_request
-from tests.service.harness import signer
+from tests.service.harness import address, process, running, signer
 from zkcore.secret.keys import ViewSecret
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -231,39 +223,6 @@ def test_a_spoilt_directory_is_explained(identities: dict[str, Path], tmp_path: 
 
 
 # --- a process of its own -------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def process(directory: Path, *more: str, alive: float = 180) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A running service, and the line it printed when it was ready. It is ended after so many seconds in any case."""
-    code = "from service.cli import app; app()"
-    command = [sys.executable, "-c", code, "run", "--directory", str(directory), "--port", "0", *more]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    service = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, cwd=directory
-    )
-    watchdog = threading.Timer(alive, service.kill)
-    watchdog.start()
-    try:
-        assert service.stdout is not None
-        yield service, service.stdout.readline()
-    finally:
-        service.kill()
-        service.communicate()
-        watchdog.cancel()
-
-
-@contextmanager
-def running(directory: Path) -> Iterator[httpx.Client]:
-    """A client of a running service."""
-    with process(directory) as (_, ready), httpx.Client(base_url=address(ready)) as http:
-        yield http
-
-
-def address(ready: str) -> str:
-    found = re.search(r"http://127\.0\.0\.1:\d+", ready)
-    assert found, ready
-    return found[0]
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])

@@ -11,67 +11,31 @@ from __future__ import annotations
 
 import os
 import random
-import signal
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from threading import Event, Lock
+from threading import Event
 
 import httpx
-import pytest
-from sqlalchemy import create_engine
 
 from schemas.answers import FinancingAnswer, RegistrationAnswer
 from schemas.canonical import canonical
-from service.storage import database_address, open_storage
+from service.storage import open_storage
 from tests.builders import Paper, World, financing_request, make_draw, make_register, opens_to, registration_request
-from tests.service.harness import JSON, SignedByRole, begin_log, empty, make_directory
+from tests.service.harness import JSON, SignedByRole, begin_anew, free_port, make_directory, process
 
 KILLS = int(os.environ.get("TRADEVEIL_KILLS", "3"))
 BANKS = 3
 LIMIT = 1_000_000
 SIGNED = SignedByRole(lambda: int(time.time()))
 LONGEST_LIFE = 0.6
-"""Seconds that a service lives once it is ready, at most."""
-PATIENCE = 60
-"""Seconds that a request is sent again, and that a service may take to be ready, before the test fails."""
-
-
-@dataclass
-class Service:
-    """`tradeveil serve run` over a database, on a port that it keeps from life to life."""
-
-    directory: Path
-    database: str
-    port: int
-    process: subprocess.Popen[str] | None = None
-
-    def start(self) -> None:
-        """Until it says that it is ready."""
-        command = [sys.executable, "-m", "tradeveil", "serve", "run"]
-        self.process = subprocess.Popen(
-            [*command, "--directory", str(self.directory), "--port", str(self.port)],
-            env={**os.environ, "TRADEVEIL_DATABASE": self.database},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        assert self.process.stdout is not None
-        assert "is served at" in self.process.stdout.readline()
-
-    def end(self, how: int) -> None:
-        """Send the signal, and see it gone."""
-        assert self.process is not None
-        self.process.send_signal(how)
-        self.process.wait(PATIENCE)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+"""Seconds that a service lives, at most: every other one from when it is ready, the others from when a bank was answered."""
+PATIENCE = 300
+"""Seconds that a request is sent again before the test fails: through all the lives that may end before it is answered."""
 
 
 @dataclass
@@ -84,56 +48,63 @@ class Bank:
     draws: list[bytes]
 
 
-@pytest.fixture
-def service(world: World, database: str, tmp_path: Path) -> Iterator[Service]:
-    engine = create_engine(database_address(database))
-    empty(engine)
-    engine.dispose()
-    begin_log(world, database)
+def test_what_was_acknowledged_survives_kills(world: World, database: str, tmp_path: Path) -> None:
+    begin_anew(world, database)
     make_directory(tmp_path)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    service = Service(tmp_path, database, port)
-    service.start()
-    yield service
-    if service.process is not None and service.process.poll() is None:
-        service.end(signal.SIGKILL)
-
-
-def test_what_was_acknowledged_survives_kills(world: World, service: Service) -> None:
-    with httpx.Client(base_url=f"http://127.0.0.1:{service.port}", timeout=PATIENCE, auth=SIGNED) as http:
-        documents = [make_register(world, LIMIT) for _ in range(2 * BANKS)]
-        answer = persist(http, "/v1/documents", "registration-of-all", canonical(registration_request(documents)))
-        receipts = RegistrationAnswer.model_validate_json(answer).receipts
-        papers = [document.committed(receipt.leaf) for document, receipt in zip(documents, receipts, strict=True)]
-        banks = [Bank(f"bank-{i}", papers[2 * i : 2 * i + 2], [], []) for i in range(BANKS)]
+    port = free_port()  # which it keeps from life to life
+    life = partial(process, tmp_path, "--port", str(port), database=database, patience=10 * PATIENCE, quiet=True)
+    with ExitStack() as last, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE, auth=SIGNED) as http:
+        with life() as (_, ready):
+            assert "is served at" in ready
+            banks = open_banks(http, world)
         with lending(http, world, banks):
-            for _ in range(KILLS):
-                time.sleep(random.uniform(0, LONGEST_LIFE))
-                service.end(signal.SIGKILL)
-                service.start()
+            for kill in range(KILLS):
+                with life() as (service, ready):
+                    assert "is served at" in ready
+                    if kill % 2:
+                        wait_for_an_answer(banks)
+                    time.sleep(random.uniform(0, LONGEST_LIFE))
+                    service.kill()
+            service, ready = last.enter_context(life())
+            assert "is served at" in ready
             time.sleep(LONGEST_LIFE)
         for bank in banks:
             assert bank.answers, "no bank was served at all"
             for key, request, said in bank.answers:
                 assert persist(http, "/v1/financings", key, request, replayed=True) == said
-    service.end(signal.SIGTERM)
-    assert service.process is not None
-    assert service.process.returncode == 0
-    check_database(world, service.database, banks)
+        service.terminate()
+        assert service.wait(PATIENCE) == 0
+    check_database(world, database, banks)
+
+
+def open_banks(http: httpx.Client, world: World) -> list[Bank]:
+    """Banks with two documents each."""
+    documents = [make_register(world, LIMIT) for _ in range(2 * BANKS)]
+    answer = persist(http, "/v1/documents", "registration-of-all", canonical(registration_request(documents)))
+    receipts = RegistrationAnswer.model_validate_json(answer).receipts
+    papers = [document.committed(receipt.leaf) for document, receipt in zip(documents, receipts, strict=True)]
+    return [Bank(f"bank-{i}", papers[2 * i : 2 * i + 2], [], []) for i in range(BANKS)]
+
+
+def wait_for_an_answer(banks: list[Bank]) -> None:
+    """So that a machine of any speed is at work when the service is killed."""
+    before, last = sum(len(bank.answers) for bank in banks), time.monotonic() + PATIENCE
+    while sum(len(bank.answers) for bank in banks) == before:
+        assert time.monotonic() < last, "no bank is answered"
+        time.sleep(0.01)
 
 
 @contextmanager
 def lending(http: httpx.Client, world: World, banks: list[Bank]) -> Iterator[None]:
     """Every bank finances, one financing after the other, meanwhile. What it began it ends."""
-    over, proving = Event(), Lock()  # the world's randomness is one stream
+    over = Event()
 
     def lend(bank: Bank) -> None:
         while not over.is_set():
-            with proving:
-                expires = int(time.time()) + 3_600
-                draws = [make_draw(world, paper, 1 + len(bank.answers), expires=expires) for paper in bank.papers]
-            key, request = f"{bank.name}-request-{len(bank.answers):06}", canonical(financing_request(draws))
+            key, expires = f"{bank.name}-request-{len(bank.answers):06}", int(time.time()) + 3_600
+            alone = world.alone(key)
+            draws = [make_draw(alone, paper, 1 + len(bank.answers), expires=expires) for paper in bank.papers]
+            request = canonical(financing_request(draws))
             said = persist(http, "/v1/financings", key, request)
             bank.answers.append((key, request, said))
             receipts = FinancingAnswer.model_validate_json(said).draws

@@ -8,7 +8,6 @@ trust, or a label that a caller can write.
 from __future__ import annotations
 
 import re
-import socket
 from pathlib import Path
 
 import httpx
@@ -17,9 +16,16 @@ from prometheus_client import REGISTRY
 
 from schemas import problems
 from tests.builders import World, make_draw, make_reduce
-from tests.service.harness import Desk, begin_log, make_directory, refused
-from tests.service.test_beginning import address, process
-from tests.service.test_races import _always_lost
+from tests.service.harness import (
+    Desk,
+    address,
+    always_overtaken,
+    begin_log,
+    free_port,
+    make_directory,
+    process,
+    refused,
+)
 
 FINANCINGS = "/v1/financings"
 
@@ -60,7 +66,7 @@ def test_commits_that_were_overtaken_are_counted(desk: Desk, world: World, monke
 
     paper, loan = desk.lend(desk.register(1_000)[0], 400)
     before = overtaken()
-    monkeypatch.setattr("service.storage._move", _always_lost)
+    always_overtaken(monkeypatch)
     refused(desk.send_reduction(make_reduce(world, paper, loan, 400)), problems.UNAVAILABLE)
     assert overtaken() > before
 
@@ -99,11 +105,12 @@ def test_they_are_served_on_a_loopback_port_of_their_own(world: World, tmp_path:
     database = f"sqlite:///{tmp_path / 'service.db'}"
     begin_log(world, database)
     make_directory(tmp_path)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     with process(tmp_path, "--metrics-port", str(port)) as (_, ready):
         assert httpx.get(f"{address(ready)}/v1/health").status_code == 200
         shown = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+        with pytest.raises(httpx.ConnectError):  # an address of this machine that nothing was bound to
+            httpx.get(f"http://127.0.0.2:{port}/metrics")
         assert 'tradeveil_requests_total{method="GET",problem="",route="/v1/health",status="200"} 1.0' in shown
         assert httpx.get(f"{address(ready)}/metrics").status_code == 404
         with process(tmp_path, "--metrics-port", str(port)) as (second, _):

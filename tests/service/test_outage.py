@@ -8,15 +8,10 @@ database.
 
 from __future__ import annotations
 
-import os
-import shlex
-import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
-from threading import Event, Lock
+from threading import Event
 
 import pytest
 
@@ -24,59 +19,35 @@ from schemas import problems
 from schemas.answers import FinancingAnswer
 from schemas.messages import FinancingRequest
 from tests.builders import World, financing_request, make_draw
+from tests.postgres import Server, own_server, where_there_is_postgresql
 from tests.service.harness import Desk, accepted, make_desk, refused
 
-ROOT = Path(__file__).resolve().parents[2]
 BANKS = 4
 CRASHES = 3
 PATIENCE = 60
 """Seconds that a bank sends a request again before the test fails."""
 
-pytestmark = pytest.mark.skipif(
-    not os.environ.get("TRADEVEIL_TEST_DATABASE"), reason="for PostgreSQL: tools/with-postgres pytest tests/service"
-)
-
-
-@dataclass(frozen=True)
-class Server:
-    """A PostgreSQL that nobody else uses."""
-
-    url: str
-    control: list[str]
-
-    def crash(self) -> None:
-        subprocess.run([*self.control, "stop"], check=True, capture_output=True)
-
-    def start(self) -> None:
-        # Not captured: the server inherits what the command has open, and would be waited for.
-        subprocess.run([*self.control, "start"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+pytestmark = where_there_is_postgresql
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    said = 'printf "%s\\n" "$TRADEVEIL_TEST_DATABASE" "$TRADEVEIL_TEST_DATABASE_CONTROL"; cat'
-    with subprocess.Popen(
-        [ROOT / "tools" / "with-postgres", "sh", "-c", said], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        url, control = process.stdout.readline().strip(), process.stdout.readline().strip()
-        yield Server(url, shlex.split(control))
-        process.stdin.close()
+    with own_server() as server:
+        yield server
 
 
 def test_draws_go_on_after_crashes_and_none_is_lost(world: World, server: Server) -> None:
     with make_desk(world, server.url) as desk:
         papers = desk.register(*[1_000_000] * BANKS)
-        over, proving = Event(), Lock()  # the world's randomness is one stream
+        over = Event()
 
         def draw_on(number: int) -> tuple[list[bytes], int]:
             """Draw until it is over. Returns the draws acknowledged, and how often the bank was told to come again."""
             paper, made, waited = papers[number], [], 0
             while not over.is_set():
-                with proving:
-                    draw = make_draw(world, paper, 1 + len(made))
-                answer, again = persist(desk, f"bank-{number}-request-{len(made):06}", financing_request([draw]))
+                key = f"bank-{number}-request-{len(made):06}"
+                draw = make_draw(world.alone(key), paper, 1 + len(made))
+                answer, again = persist(desk, key, financing_request([draw]))
                 made.append(draw.operation.draft.draw)
                 waited += again
                 paper = draw.committed(answer.draws[0].receipt.leaf)[0]

@@ -19,7 +19,7 @@ import pytest
 from schemas import problems
 from service.storage import Storage
 from tests.builders import NewDraw, Paper, World, make_draw, make_reduce, make_register, opens_to
-from tests.service.harness import Desk, make_desk, refused
+from tests.service.harness import Desk, always_overtaken, make_desk, refused
 from zkcore.ledger import DocumentState
 
 
@@ -170,19 +170,13 @@ def test_a_storm_ends(desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch)
     """A write that loses every time is told to come back, and nothing of it is written."""
     paper, loan = desk.lend(desk.register(1_000)[0], 400)
     reduction, moved = make_reduce(world, paper, loan, 400), desk.kept()
-    monkeypatch.setattr("service.storage._move", _always_lost)
+    always_overtaken(monkeypatch)
     response = desk.send_reduction(reduction)
     refused(response, problems.UNAVAILABLE)
     assert response.headers["Retry-After"] == "1"
     assert desk.kept() == moved
     monkeypatch.undo()
     assert desk.send_reduction(reduction).status_code == 201
-
-
-def _always_lost(*arguments: object) -> None:
-    from service.storage import Moved
-
-    raise Moved
 
 
 def test_a_crowd_without_a_barrier(desk: Desk, world: World) -> None:
@@ -203,10 +197,16 @@ def test_a_crowd_without_a_barrier(desk: Desk, world: World) -> None:
 def test_sixteen_clients_race_for_one_document(world: World, database: str) -> None:
     """Story 4, TRADEVEIL_ROUNDS times: each asks for more than half of what is left, as one of sixteen that come at once."""
     clients, limit, rounds = 16, 100_000, int(os.environ.get("TRADEVEIL_ROUNDS", "3"))
+
+    def prove(paper: Paper, round_: int, number: int) -> NewDraw:
+        amount = limit // 2 + 1 + 100 * number + round_ % 100
+        return make_draw(world.alone(f"round {round_}, client {number}"), paper, amount)
+
     with make_desk(world, database, threads=clients) as desk, ThreadPoolExecutor(clients) as pool:
         for round_ in range(rounds):
+            desk.world = world.alone(f"round {round_}")
             paper = desk.register(limit)[0]
-            draws = [make_draw(world, paper, limit // 2 + 1 + 100 * number + round_ % 100) for number in range(clients)]
+            draws = [future.result() for future in [pool.submit(prove, paper, round_, number) for number in range(clients)]]
             answers = [future.result() for future in [pool.submit(sender(desk, draw)) for draw in draws]]
             won = [draw for draw, answer in zip(draws, answers, strict=True) if answer.status_code == 201]
             assert len(won) == 1, [answer.status_code for answer in answers]

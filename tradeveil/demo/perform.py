@@ -13,10 +13,11 @@ from typing import Any
 from schemas.domain.currency import Currency, format_amount
 from tradeveil.demo import cast
 from tradeveil.demo.commands import Commands
+from tradeveil.demo.kept import LOG, DatabaseServer, clear_material, material
 from tradeveil.demo.narrative import Narrator, tell_summary
 from tradeveil.demo.planted import Planted
 from tradeveil.demo.play import OPENING, Play
-from tradeveil.demo.scan import Corpus, Form, Search, Value, database_values, line_values
+from tradeveil.demo.scan import Corpus, Form, Search
 from tradeveil.demo.second_act import SECOND_ACT
 from tradeveil.demo.stage import Stage, open_stage
 from tradeveil.demo.stories import STORIES, Story, words_file
@@ -32,10 +33,12 @@ _MOST_MEMORY = 300_000_000
 
 @dataclass(frozen=True)
 class Options:
-    """`keep`: an empty or new directory for everything that is made; `engine_name`: None for the best there is."""
+    """`keep`: an empty or new directory for everything that is made; `engine_name`: None for the best there is; `server`: where
+    the service keeps its tables, None for a file of its directory."""
 
     keep: Path | None = None
     engine_name: str | None = None
+    server: DatabaseServer | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -55,7 +58,8 @@ def perform(options: Options, narrator: Narrator) -> Played:
     started = time.perf_counter()
     summary, planted = Summary(engine.load(options.engine_name).engine), Planted()
     tell_opening(narrator)
-    with open_stage(_commands(), _prepare, keep=options.keep, engine_name=options.engine_name) as stage:
+    building = open_stage(_commands(), _prepare, keep=options.keep, engine_name=options.engine_name, server=options.server)
+    with building as stage:
         play = Play(stage, planted, narrator, summary)
         _note_setting_up(play, time.perf_counter() - started)
         acts = [Story(OPENING, "", "", "", register_sample), *STORIES, *SECOND_ACT, *CONCLUSION]
@@ -222,30 +226,17 @@ def search_for_secrets(play: Play) -> None:
     """Nothing that was planted stands anywhere in what the service keeps, logs, exports or was sent."""
     stage = play.stage
     with play.step("Database, logs, export and traffic are searched for every amount, number and name, in every form.") as step:
-        corpora = [*material(stage.root), Corpus("what was sent", stage.wire.sent())]
+        corpora = [*material(stage.root, stage.server), Corpus("what was sent", stage.wire.sent())]
         search = Search(play.planted.forms(), corpora)
-        found = tuple(str(finding) for finding in search.findings(clear_material(stage.root)))
+        found = tuple(str(finding) for finding in search.findings(clear_material(stage.root, stage.server)))
         searched = {corpus.name: len(corpus.data) for corpus in corpora}
         play.expect("no secret is found", not found, "; ".join(found[:10]))
-        wanted = {"service.db", "service.db-wal", "service.err", "service.out", "export.jsonl", "what was sent"}
+        wanted = {"service.err", "service.out", "export.jsonl", "what was sent"}
+        wanted |= {"service.db", "service.db-wal"} if stage.server is None else {LOG, "global/pg_control"}
         play.expect("everything was searched", wanted <= set(searched), sorted(searched))
         expected = search.expected_by_chance
         play.summary.privacy = Privacy(len(search.forms), len(search.anywhere), expected, searched, found)
         step.sees("A thief", "random numbers, times, kinds of documents, currencies.")
-
-
-def material(root: Path) -> list[Corpus]:
-    """The files of the service's directory, its logs and the export, as they are now."""
-    files = [*(root / "service").iterdir(), *(root / "logs").iterdir(), root / "papers" / "export.jsonl"]
-    return [Corpus(path.name, path.read_bytes()) for path in sorted(files) if path.is_file()]
-
-
-def clear_material(root: Path) -> Iterator[tuple[str, Value]]:
-    """Every clear value of the same."""
-    yield from database_values(root / "service" / "service.db")
-    for corpus in material(root):
-        if not corpus.name.startswith("service.db"):
-            yield from line_values(corpus)
 
 
 def end_service(play: Play) -> None:

@@ -20,19 +20,19 @@ import base64
 import hashlib
 import json
 import re
-import sqlite3
 import urllib.parse
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
-from pathlib import Path
 from typing import Any
+
+from sqlalchemy import create_engine, inspect
 
 from schemas.domain.currency import Currency, format_amount
 from schemas.wire import decode_base64url
+from service.storage import database_address
 
 CHANCE_BUDGET = 1e-4
 """Expected false alarms of one whole search, over all forms and all material."""
@@ -304,16 +304,18 @@ def _candidates(value: Value) -> set[bytes]:
     return {item.encode("utf-8", "surrogatepass") for item in {text, *words}}
 
 
-def database_values(path: Path) -> Iterator[tuple[str, Value]]:
-    """Every clear value of an SQLite database, which may be in use: (table.column, value)."""
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
-        for table in tables:
-            cursor = connection.execute(f'SELECT * FROM "{table}"')  # noqa: S608 - the name is the database's own
-            columns = [description[0] for description in cursor.description]
-            for row in cursor:
-                for column, cell in zip(columns, row, strict=True):
-                    yield from clear_values(f"{path.name} {table}.{column}", cell)
+def database_values(url: str) -> Iterator[tuple[str, Value]]:
+    """Every clear value of the database at this URL, which may be in use: (table.column, value)."""
+    engine = create_engine(database_address(url))
+    try:
+        with engine.connect() as connection:
+            for table in inspect(connection).get_table_names():
+                rows = connection.exec_driver_sql(f'SELECT * FROM "{table}"')  # noqa: S608 - the name is the database's own
+                for row in rows.mappings():
+                    for column, cell in row.items():
+                        yield from clear_values(f"database {table}.{column}", cell)
+    finally:
+        engine.dispose()
 
 
 def line_values(corpus: Corpus) -> Iterator[tuple[str, Value]]:

@@ -27,7 +27,9 @@ from parties.common import runtime
 from parties.common.client import Backoff, ServiceClient
 from parties.common.request_keys import Requester
 from schemas.problems import TYPE_PREFIX
+from service.settings import DATABASE_VARIABLE
 from tradeveil.demo.commands import Commands, routed_output
+from tradeveil.demo.kept import DatabaseServer
 from zkcore import engine
 
 _READY_SECONDS = 60
@@ -36,7 +38,7 @@ _RENDEZVOUS_SECONDS = 30
 _POLL_SECONDS = 0.02
 _ADDRESS = re.compile(r"http://127\.0\.0\.1:[0-9]+")
 _FINANCINGS = "/v1/financings"
-_PERSONAL = ("TRADEVEIL_DATABASE", "TRADEVEIL_HOME", "TRADEVEIL_SERVICE")
+_PERSONAL = (DATABASE_VARIABLE, "TRADEVEIL_HOME", "TRADEVEIL_SERVICE")
 """Settings of whoever runs the demonstration, which must touch neither their database nor their keys."""
 
 
@@ -178,6 +180,7 @@ class Stage:
     commands: Commands
     service: Service
     wire: Wire
+    server: DatabaseServer | None = None
 
     @property
     def address(self) -> str:
@@ -204,13 +207,21 @@ Prepare = Callable[[Commands, Path], Path]
 
 
 @contextmanager
-def open_stage(commands: Commands, prepare: Prepare, *, keep: Path | None, engine_name: str | None) -> Iterator[Stage]:
-    """The stage, built and running. `keep`: an empty or new directory that stays afterwards; else a temporary one.
+def open_stage(
+    commands: Commands,
+    prepare: Prepare,
+    *,
+    keep: Path | None,
+    engine_name: str | None,
+    server: DatabaseServer | None = None,
+) -> Iterator[Stage]:
+    """The stage, built and running. `keep`: an empty or new directory that stays afterwards; else a temporary one. `server`:
+    where the service keeps its tables; else in its directory.
 
     Raises StageError, CommandFailed.
     """
     with ExitStack() as leaving:
-        leaving.enter_context(_environment(engine_name))
+        leaving.enter_context(_environment(engine_name, server))
         leaving.enter_context(routed_output())
         leaving.callback(os.umask, os.umask(0o077))  # What commands leave set in this process is put back.
         root = leaving.enter_context(_directory(keep))
@@ -221,7 +232,7 @@ def open_stage(commands: Commands, prepare: Prepare, *, keep: Path | None, engin
         wire = Wire(service.start())
         leaving.callback(wire.http.close)
         leaving.enter_context(_connecting(wire))
-        yield Stage(root, commands, service, wire)
+        yield Stage(root, commands, service, wire, server)
 
 
 @contextmanager
@@ -240,13 +251,15 @@ def _directory(keep: Path | None) -> Iterator[Path]:
 
 
 @contextmanager
-def _environment(engine_name: str | None) -> Iterator[None]:
-    """The environment variables that commands and the service obey: ours alone, and the engine that was asked for."""
+def _environment(engine_name: str | None, server: DatabaseServer | None) -> Iterator[None]:
+    """The environment variables that commands and the service obey: ours alone, and what was asked for."""
     before = dict(os.environ)
     for name in _PERSONAL:
         os.environ.pop(name, None)
     if engine_name is not None:
         os.environ[engine.ENVIRONMENT_VARIABLE] = engine_name
+    if server is not None:
+        os.environ[DATABASE_VARIABLE] = server.url
     try:
         yield
     finally:
