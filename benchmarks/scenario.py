@@ -10,8 +10,23 @@ from dataclasses import dataclass, replace
 
 from schemas.entries import AttesterKey, Genesis, Kind, RegulatorKey
 from zkcore import PROTOCOL_VERSION, ledger
+from zkcore.context import ABSENT
 from zkcore.ledger import DocumentState, DrawState, Parameters
-from zkcore.operations import MEMO_SIZE, OWNER, REPAID_OWN_FUNDS, Close, Draft, Draw, Headroom, Memos, Reduce, Register, View
+from zkcore.operations import (
+    CLEARED,
+    MEMO_SIZE,
+    OWNER,
+    REPAID_OWN_FUNDS,
+    Close,
+    Disburse,
+    Draft,
+    Draw,
+    Headroom,
+    Memos,
+    Reduce,
+    Register,
+    View,
+)
 from zkcore.randomness import Randomness, SeededRandomness, random_nonzero_scalar
 from zkcore.secret.keys import SigningSecret, ViewSecret, blind_view_key
 from zkcore.secret.memos import SealSecret
@@ -19,6 +34,7 @@ from zkcore.secret.opening import Opening, fresh_opening
 from zkcore.secret.operations import (
     handled_commitment,
     prove_close,
+    prove_disburse,
     prove_draft,
     prove_headroom,
     prove_reduce,
@@ -32,6 +48,7 @@ TIME = 1_700_000_000  # of every entry, so that documents can be proven in paral
 EXPIRES = TIME + 86_400
 _ORIGIN = "benchmarks.example/log"
 _KIND = "export-declaration"
+_COUNTER = "financing"
 _CURRENCY = "USD"
 
 
@@ -77,13 +94,25 @@ def _genesis(suite: Suite, regulator: ViewSecret, attester: SigningSecret, seal:
         ),
         attesters=[
             AttesterKey(
+                role="customs",
                 holder="customs",
                 key=attester.public(suite).encode(),
                 seal_key=seal.public,
                 proof=attester.prove_possession(suite, _ORIGIN, "customs", seal.public, randomness),
             )
         ],
-        kinds=[Kind(name=_KIND, restores=["released", "repaid-own-funds"])],
+        kinds=[
+            Kind(
+                name=_KIND,
+                attester="customs",
+                restores=["released", "repaid-own-funds"],
+                counters=[_COUNTER],
+                use="cumulative",
+                reservation_days=90,
+                applications="optional",
+                shares={},
+            )
+        ],
     )
 
 
@@ -114,7 +143,21 @@ def document(world: World, index: int) -> Document:
     opening = fresh_opening(suite, LIMIT, seeded)
     limit = handled_commitment(suite, opening, owner, world.parameters.regulator)
     state = DocumentState(
-        seeded.read(32), _KIND, _CURRENCY, world.parameters.epoch, owner, limit, limit, head=seeded.read(32), draws=0
+        document=seeded.read(32),
+        kind=_KIND,
+        counter=_COUNTER,
+        currency=_CURRENCY,
+        epoch=world.parameters.epoch,
+        owner=owner,
+        limit=limit,
+        residual=limit,
+        head=seeded.read(32),
+        draws=0,
+        status=CLEARED,
+        revision=seeded.read(32),
+        replacement=ABSENT,
+        taken=False,
+        overdrawn=ABSENT,
     )
     return Document(state, world.owner.blinded(suite, blinding), opening, LIMIT)
 
@@ -126,6 +169,8 @@ def register(world: World, paper: Document) -> Register:
         world.parameters,
         document=paper.state.document,
         kind=_KIND,
+        counter=_COUNTER,
+        status=paper.state.status,
         currency=_CURRENCY,
         owner=paper.state.owner,
         attester=world.attester,
@@ -186,10 +231,34 @@ def draw(
     return Draw(draft, owner_part(world, paper, draft, opening)), key, opening
 
 
-def after_draw(paper: Document, operation: Draw, key: SigningSecret, opening: Opening, leaf: bytes) -> tuple[Document, Loan]:
+def after_draw(
+    world: World, paper: Document, operation: Draw, key: SigningSecret, opening: Opening, leaf: bytes
+) -> tuple[Document, Loan]:
     """Document and loan after the draw was committed."""
-    state, drawn = ledger.drawn(paper.state, operation, leaf)
+    state, drawn = ledger.drawn(world.parameters, paper.state, operation, leaf)
     return replace(paper, state=state, left=paper.left - opening.amount), Loan(drawn, key, opening)
+
+
+def disburse(world: World, paper: Document, loan: Loan) -> Disburse:
+    """The bank pays out all that is reserved."""
+    operation, _ = prove_disburse(
+        world.suite,
+        world.parameters,
+        ledger.facts(paper.state),
+        loan.state,
+        key=loan.key,
+        outstanding=loan.outstanding,
+        rest=None,
+        memos=world.memos,
+        randomness=world.randomness,
+    )
+    return operation
+
+
+def after_disburse(paper: Document, loan: Loan, operation: Disburse, leaf: bytes) -> tuple[Document, Loan]:
+    """Document and loan after all of it was paid out."""
+    state, drawn = ledger.disbursed(paper.state, loan.state, operation, leaf)
+    return replace(paper, state=state), replace(loan, state=drawn)
 
 
 def reduce(world: World, paper: Document, loan: Loan, amount: int) -> tuple[Reduce, Opening]:

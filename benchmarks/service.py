@@ -206,7 +206,7 @@ class Chain:
         body = DrawMessage.of(operation).model_dump_json().encode("ascii")
         answer = expect(serving.in_turn(service.port, [financing([body])])[0], _CREATED)
         leaf = FinancingAnswer.model_validate_json(answer.body).draws[0].receipt.leaf
-        after, _ = scenario.after_draw(self.paper, operation, key, opening, leaf)
+        after, _ = scenario.after_draw(self.world, self.paper, operation, key, opening, leaf)
         self.paper, self.drawn = replace(after), self.drawn + 1
         return answer.milliseconds
 

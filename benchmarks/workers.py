@@ -19,8 +19,8 @@ from benchmarks import scenario
 from benchmarks.measure import SLOW_ENGINES, Progress
 from benchmarks.scenario import World
 from schemas.callers import CALLER_SIZE
-from schemas.entries import Closed, Drawn, Reduced, Registered, encode_entry
-from schemas.messages import CloseMessage, DrawMessage, ReduceMessage, RegisterMessage
+from schemas.entries import Closed, Disbursed, Drawn, Reduced, Registered, encode_entry
+from schemas.messages import CloseMessage, DisburseMessage, DrawMessage, ReduceMessage, RegisterMessage
 from tlog.leaf import leaf_hash
 from zkcore import engine, ledger
 from zkcore.operations import Draw
@@ -32,7 +32,7 @@ from zkcore.verifying.batch import Claim, RangeClaim, verify
 S = TypeVar("S")
 T = TypeVar("T")
 
-LIFE = ("register", "draw", "draw", "reduce", "close")
+LIFE = ("register", "draw", "draw", "disburse", "reduce", "close")
 """The entries of a document's life, in the order of `prove_life`."""
 
 EncodedRangeProof = tuple[list[bytes], bytes]
@@ -131,7 +131,7 @@ def in_an_hour() -> int:
 
 
 def prove_life(name: str, index: int) -> list[bytes]:
-    """The life of the document of this index, as five log entries: register, two draws, a full repayment, its closing."""
+    """The life of the document of this index, as log entries: registered, drawn on twice, one draw paid out, repaid, closed."""
     here, when = world(name), scenario.TIME
     paper = scenario.document(here, index)
 
@@ -143,9 +143,12 @@ def prove_life(name: str, index: int) -> list[bytes]:
     for amount in (_LARGE_DRAW, _SMALL_DRAW):
         operation, key, opening = scenario.draw(here, paper, amount)
         entries.append(encode_entry(Drawn(time=when, body=DrawMessage.of(operation), caller=_ANYBODY)))
-        paper, loan = scenario.after_draw(paper, operation, key, opening, leaf_hash(entries[-1]))
+        paper, loan = scenario.after_draw(here, paper, operation, key, opening, leaf_hash(entries[-1]))
         loans.append(loan)
 
+    paid_out = scenario.disburse(here, paper, loans[0])
+    entries.append(encode_entry(Disbursed(time=when, body=DisburseMessage.of(paid_out), caller=_ANYBODY)))
+    paper, loans[0] = scenario.after_disburse(paper, loans[0], paid_out, leaf_hash(entries[-1]))
     reduction, rest = scenario.reduce(here, paper, loans[0], _LARGE_DRAW)
     entries.append(encode_entry(Reduced(time=when, body=ReduceMessage.of(reduction), caller=_ANYBODY)))
     paper, settled = scenario.after_reduce(here, paper, loans[0], reduction, rest, leaf_hash(entries[-1]))

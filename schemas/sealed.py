@@ -45,8 +45,7 @@ class OpeningMessage(SecretMessage):
     blinding: Scalar
 
 
-# --- memos on the log ------------------------------------------------------------------------------------------------------
-
+# --- credentials -----------------------------------------------------------------------------------------------------------
 
 FIELDS = ("number", "holder", "name", "date", "declared", "total", "limit", "mode", "share")
 """The fields of a credential that its holder shows or does not show, each by itself."""
@@ -76,6 +75,7 @@ class Presentation(SecretMessage):
 
     document: Identifier
     kind: Name
+    counter: Name
     currency: Currency
     epoch: Epoch
     owner: Point
@@ -158,6 +158,7 @@ class Credential(SecretMessage):
 
     document: Identifier
     kind: Name
+    counter: Name
     currency: Currency
     epoch: Epoch
     number: str = Field(max_length=32)
@@ -180,6 +181,7 @@ class Credential(SecretMessage):
         return Presentation(
             document=self.document,
             kind=self.kind,
+            counter=self.counter,
             currency=self.currency,
             epoch=self.epoch,
             owner=self.owner,
@@ -191,6 +193,9 @@ class Credential(SecretMessage):
 
     def _disclosure(self, name: str) -> Disclosure:
         return Disclosure(name=name, salt=field_salt(self.salts, name), value=str(getattr(self, name)))
+
+
+# --- memos on the log ------------------------------------------------------------------------------------------------------
 
 
 class OwnerRegisterMemo(SecretMessage):
@@ -212,6 +217,50 @@ class RegulatorRegisterMemo(SecretMessage):
     blinding: Scalar
 
 
+class StatusMemo(SecretMessage):
+    """Attester to owner and to regulator: why the status changed. `replacement`: the number of the paper that stands for it."""
+
+    note: Text
+    replacement: str = Field(max_length=32)
+
+
+class OwnerAmendMemo(SecretMessage):
+    """Attester to owner: the credential that tells the new limit, and the blinding of that limit."""
+
+    credential: Credential
+    blinding: Scalar
+    note: Text
+
+
+class RegulatorAmendMemo(SecretMessage):
+    """Attester to regulator: the opening of the new limit."""
+
+    limit: MinorUnits
+    blinding: Scalar
+    note: Text
+
+
+class ApplyMemo(SecretMessage):
+    """Bank to owner and to regulator: what was asked, by whom it was received."""
+
+    amount: MinorUnits
+    bank: Holder
+    bank_name: Annotated[str, Field(max_length=80)]
+    outlet: Annotated[str, Field(max_length=80)]
+    reference: Annotated[str, Field(max_length=64)]
+    financing: Identifier
+    purpose: Text
+    note: Text
+
+
+class DecideMemo(SecretMessage):
+    """Bank to owner and to regulator: why, and by which of its people ("" if not told)."""
+
+    by: Annotated[str, Field(max_length=64)]
+    reference: Annotated[str, Field(max_length=64)]
+    note: Text
+
+
 class DrawMemo(SecretMessage):
     """Bank to owner and to regulator: the opening of the draw and who drew for what."""
 
@@ -230,6 +279,16 @@ class ReduceMemo(SecretMessage):
 
     amount: MinorUnits
     blinding: Scalar
+    reference: Annotated[str, Field(max_length=64)]
+    note: Text
+
+
+class DisburseMemo(SecretMessage):
+    """Bank to owner and to regulator: what was paid out, and the blinding of the rest that is released, if there is one."""
+
+    paid: MinorUnits
+    rest: Annotated[int, Field(ge=0, le=MAXIMUM)]
+    blinding: Scalar | None
     reference: Annotated[str, Field(max_length=64)]
     note: Text
 
@@ -280,11 +339,15 @@ class ConsentOffer(SecretMessage):
 
 
 class ApplicationLine(SecretMessage):
-    """One document of an application: its credential as the bank is shown it, the amount asked, the shift of the draw's key."""
+    """One document of an application: its credential as the bank is shown it, the amount asked, the shift of the draw's key.
+
+    `applied` is the owner's part of the application (statement `application`), with which the bank puts it on the log.
+    """
 
     credential: Presentation
     amount: MinorUnits
     key_shift: Scalar
+    applied: Proof
     consent: ConsentOffer | None
 
 
@@ -304,10 +367,14 @@ class Application(SecretMessage):
 
 
 class DraftLine(SecretMessage):
-    """One draft with its opening, so that the prover can check it and make the range proof."""
+    """One draft with its opening, so that the prover can check it and make the range proof.
+
+    `replaced`: where the draft takes over another draw, the deleted document which that one is on.
+    """
 
     draft: DraftMessage
     opening: OpeningMessage
+    replaced: Identifier | None = None
 
 
 class DraftFile(SecretMessage):

@@ -13,6 +13,7 @@ from parties.common.errors import Refused, ServiceRefused
 from parties.common.keyring import Signer
 from parties.common.money import money_text
 from parties.common.sealed_files import read_sealed
+from parties.common.words import STATUSES_ZH
 from schemas import problems
 from schemas.domain.conversion import Rate, convert_up
 from schemas.domain.currency import Currency
@@ -141,15 +142,23 @@ def check_status(desk: Desk, index: int, credential: Presentation) -> None:
         if error.slug != problems.DOCUMENT_UNKNOWN.slug:
             raise
         raise _refused(index, error.slug, "the service has no such document", "服务中没有该单证") from error
-    if (status.document, status.kind, status.currency) != (credential.document, credential.kind, credential.currency):
+    told = (status.document, status.kind, status.counter, status.currency)
+    if told != (credential.document, credential.kind, credential.counter, credential.currency):
         raise _refused(
             index,
             "contradiction",
-            "the service knows this document as another kind or currency",
-            "单证种类或币种与服务记录不符",
+            "the service knows this document as another kind, counter or currency",
+            "单证种类、计数或币种与服务记录不符",
         )
     if not status.financeable:
-        raise _refused(index, "not-financeable", "the document is not financeable now", "该单证目前不可融资")
+        why_en = "overdrawn" if status.overdrawn else status.status
+        why_zh = "已超额" if status.overdrawn else STATUSES_ZH[status.status]
+        raise _refused(
+            index,
+            "not-financeable",
+            f"the document is not financeable now ({why_en})",
+            f"该单证目前不可融资（{why_zh}）",
+        )
 
 
 def _refused(index: int, code: str, message_en: str, message_zh: str) -> Refused:

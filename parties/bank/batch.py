@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from parties.bank.commit import committed, find_financing, misbehaved, prepare, resend
+from parties.bank.commit import committed, find_financing, prepare, resend
 from parties.bank.desk import Desk
-from parties.bank.records import FinancingRecord, PendingBatch, PendingFinancing
+from parties.bank.records import FinancingRecord, PendingBatch, PendingFinancing, PendingSteps
+from parties.bank.steps import deliver, misbehaved
 from parties.common.client import idempotency_key
 from parties.common.errors import HomeError, PartyError, ServiceMisbehaved, ServiceRefused, ServiceUnreachable
 from parties.common.sealed_files import read_sealed
@@ -42,7 +43,7 @@ class Result:
 
     @property
     def committed(self) -> bool:
-        return self.record is not None and self.record.committed
+        return self.record is not None and self.record.complete
 
 
 def approval_files(paths: Sequence[Path]) -> list[Path]:
@@ -62,7 +63,7 @@ def commit_files(desk: Desk, paths: Sequence[Path], report: Report) -> list[Resu
     with desk.home.lock():
         problems = finish_batches(desk, report)
         results = [_prepared(desk, path) for path in paths]
-        waiting = [item.record for item in results if item.record is not None and item.record.pending is not None]
+        waiting = [item.record for item in results if item.record is not None and item.record.sent]
         for group in _groups(waiting):
             _begin(desk, group)
         problems |= finish_batches(desk, report)
@@ -87,14 +88,14 @@ def _finish(desk: Desk, name: str, report: Report) -> dict[bytes, Problem]:
     records = [_record(desk, financing) for financing in batch.financings]
     if batch.accepted is None:
         records = [_joined(desk, record, name) for record in records]
-        lines = [canonical(record.pending.request) for record in records if record.pending is not None]
+        lines = [canonical(record.pending.request) for record in records if isinstance(record.pending, PendingFinancing)]
         batch = batch.model_copy(update={"accepted": desk.client.send_batch(lines, batch.key)})
         desk.home.save(name, batch)
     if batch.accepted is None or batch.accepted.total != len(records):
         raise misbehaved()
     answers = list(desk.client.batch_answers(batch.accepted, report))
     for record, answer in zip(records, answers, strict=True):
-        if record.pending is not None and record.pending.batch == name:
+        if isinstance(record.pending, PendingFinancing) and record.pending.batch == name:
             desk.book.save(_answered(record, record.pending, answer))
     return {batch.financings[item.line]: item.problem for item in answers if item.problem is not None}
 
@@ -112,7 +113,7 @@ def _record(desk: Desk, financing: bytes) -> FinancingRecord:
 
 def _joined(desk: Desk, record: FinancingRecord, name: str) -> FinancingRecord:
     """The record, saying in which batch its request goes, so that it is not sent by itself as well."""
-    if record.pending is None or record.pending.batch is not None:
+    if not isinstance(record.pending, PendingFinancing) or record.pending.batch is not None:
         return record
     joined = record.model_copy(update={"pending": record.pending.model_copy(update={"batch": name})})
     desk.book.save(joined)
@@ -133,9 +134,11 @@ def _prepared(desk: Desk, path: Path) -> Result:
     try:
         approval = read_sealed(path, ApprovalFile, desk.signer.seal)
         record = find_financing(desk, approval)
-        if record.pending is not None and record.pending.batch is None:
+        if isinstance(record.pending, PendingSteps):
+            record = deliver(desk, record)
+        if isinstance(record.pending, PendingFinancing) and record.pending.batch is None:
             record = resend(desk, record, approval)  # under its own key, as it was sent before
-        if record.pending is None and not record.committed:
+        if not record.sent and not record.complete:
             record = prepare(desk, record, approval)
     except ServiceUnreachable:
         raise
@@ -149,7 +152,7 @@ def _groups(records: Sequence[FinancingRecord]) -> list[list[FinancingRecord]]:
     groups: list[list[FinancingRecord]] = []
     size = 0
     for record in {record.financing: record for record in records}.values():
-        length = 0 if record.pending is None else len(canonical(record.pending.request)) + 1
+        length = len(canonical(record.pending.request)) + 1 if isinstance(record.pending, PendingFinancing) else 0
         if not groups or len(groups[-1]) == MAXIMUM_BATCH or size + length > _LARGEST_BATCH:
             groups.append([])
             size = 0
@@ -170,7 +173,7 @@ def _result(desk: Desk, before: Result, problems: Mapping[bytes, Problem]) -> Re
     if before.record is None:
         return before
     record = _record(desk, before.record.financing)
-    if record.committed:
+    if record.complete:
         return Result(before.path, record, None)
     problem = problems.get(record.financing)
     if problem is not None:

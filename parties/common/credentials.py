@@ -28,6 +28,7 @@ class Said(TypedDict):
 
     document: bytes
     kind: str
+    counter: str
     currency: str
     epoch: int
     number: str
@@ -101,7 +102,7 @@ def _invalid(presentation: Presentation, error: ZkError) -> Refused:
     shown = next((item.value for item in presentation.disclosed if item.name == "number"), "—")
     return Refused(
         "credential-invalid",
-        f"the credential of declaration {shown} is not signed by an attester of this log, or does not show what is needed "
+        f"the credential of {shown} is not signed by an attester of this log, or does not show what is needed "
         f"({error.code}); do not rely on it",
-        f"报关单 {shown} 的凭证并非由本日志的签发方签署，或未出示所需内容（{error.code}）；请勿采信",
+        f"单证 {shown} 的凭证并非由本日志的签发方签署，或未出示所需内容（{error.code}）；请勿采信",
     )

@@ -7,16 +7,17 @@ goes on where it stopped, and a rotation of the service's evaluation key needs n
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
-from parties.common.authenticity import EXPORT_DECLARATION, evaluate, live_keys, make_record
+from parties.common.authenticity import NO_KEY, evaluate, live_keys, make_record
 from parties.common.client import Log, ServiceClient
 from parties.common.credentials import RECORD_FIELDS, Said, issue_credential
+from parties.common.errors import Refused
 from parties.common.home import Home
 from parties.common.keyring import Signer
+from parties.customs.papers import Attested
 from schemas.authenticity import MAXIMUM_RECORDS, EvaluationKeyMessage, PublicationRequest, RecordMessage
-from schemas.domain.conversion import share_of
-from schemas.domain.declaration import Declaration, Status
+from schemas.entries import Kind
 from schemas.identities import Identity
 from schemas.sealed import Credential, MinorUnits, Presentation
 from schemas.wire import Currency, Epoch, Holder, Name, SecretMessage
@@ -26,8 +27,7 @@ from zkcore.secret.keys import blind_view_key
 from zkcore.suite import Suite
 
 RECORDS, UNPUBLISHED = "records", "unpublished"
-_WAITING = frozenset({Status.DECLARED, Status.RELEASED, Status.CLEARED})
-_LONGEST_NAME = 80
+LONGEST_NAME = 80
 _ID_SIZE = 32
 
 Progress = Callable[[int, int], None]
@@ -67,7 +67,12 @@ class RecordDraft(SecretMessage):
     @property
     def file(self) -> str:
         """Its name in either folder."""
-        return f"{self.number}-{self.currency.lower()}.json"
+        return draft_file(self.kind, self.number, self.currency)
+
+
+def draft_file(kind: str, number: str, currency: str) -> str:
+    """The name of a paper's record in either folder: one, however many counters it has."""
+    return f"{kind}.{number.lower()}.{currency.lower()}.json"
 
 
 def draft_of(credential: Credential) -> RecordDraft:
@@ -89,63 +94,58 @@ def keep_unpublished(home: Home, drafts: Sequence[RecordDraft]) -> None:
         home.save(f"{UNPUBLISHED}/{draft.file}", draft)
 
 
-def said_of(
-    declaration: Declaration, currency: str, *, kind: str, epoch: int, holder: str, document: bytes, owner: bytes
-) -> Said:
-    """What Customs says of a declaration in one of its currencies. The limit is what it is once cleared."""
-    mode = declaration.supervision_mode
-    total = next(total for key, total in declaration.totals().items() if key.alpha == currency)
-    limit = share_of(total, mode.share)
-    return Said(
-        document=document,
-        kind=kind,
-        currency=currency,
-        epoch=epoch,
-        number=declaration.number.text,
-        holder=holder,
-        name=declaration.owner.name[:_LONGEST_NAME],
-        date=(declaration.exported_on or declaration.declared_on).isoformat(),
-        declared=declaration.declared_on.isoformat(),
-        total=total,
-        limit=limit,
-        mode=mode.code,
-        share="none" if limit == 0 else "whole" if limit == total else "part",
-        owner=owner,
-    )
+def share_word(limit: int, total: int) -> Literal["whole", "part", "none"]:
+    """How much of a declared total is financeable."""
+    if limit == 0:
+        return "none"
+    return "whole" if limit == total else "part"
 
 
-def draft_unregistered(office: Office, log: Log, declaration: Declaration, identity: Identity) -> None:
-    """Records of a genuine declaration that is no document yet (not cleared), or never will be (nothing of it is financeable).
+def draft_genuine(office: Office, log: Log, kind: Kind, paper: Attested, identity: Identity) -> None:
+    """The record of a genuine paper that is no document, because nothing of it is financeable.
 
-    Without them a bank would take a genuine paper for a forged one. Its credential names a random id that no document has, so a
-    bank learns that the paper is authentic and not financeable. When the declaration is registered, its record is replaced.
-    A declaration that was deleted or returned gets none, nor one that has a record already.
+    Without it a bank would take a genuine paper for a forged one. Its credential names a random id that no document has, so a
+    bank learns that the paper is authentic and not financeable. One that has a record already gets no other.
     """
-    if declaration.status not in _WAITING:
+    file = draft_file(kind.name, paper.number, paper.currency)
+    if any(office.home.exists(f"{folder}/{file}") for folder in (RECORDS, UNPUBLISHED)):
         return
     suite, randomness = office.suite, office.randomness
-    for currency in declaration.totals():
-        file = f"{declaration.number.text}-{currency.alpha.lower()}.json"
-        if any(office.home.exists(f"{folder}/{file}") for folder in (RECORDS, UNPUBLISHED)):
-            continue
-        blinding = random_nonzero_scalar(randomness, suite.group)
-        said = said_of(
-            declaration,
-            currency.alpha,
-            kind=EXPORT_DECLARATION,
-            epoch=log.parameters.epoch,
-            holder=identity.holder,
-            document=randomness.read(_ID_SIZE),
-            owner=blind_view_key(suite, suite.group.decode(identity.key), blinding).encode(),
-        )
-        credential = issue_credential(suite, log.parameters, said, office.signer.secret, randomness)
-        keep_unpublished(office.home, [draft_of(credential)])
+    blinding = random_nonzero_scalar(randomness, suite.group)
+    said = Said(
+        document=randomness.read(_ID_SIZE),
+        kind=kind.name,
+        counter=kind.counters[0],
+        currency=paper.currency,
+        epoch=log.parameters.epoch,
+        number=paper.number,
+        holder=identity.holder,
+        name=paper.holder.name[:LONGEST_NAME],
+        date=paper.date,
+        declared=paper.declared,
+        total=paper.total,
+        limit=0,
+        mode=paper.mode,
+        share=share_word(0, paper.total),
+        owner=blind_view_key(suite, suite.group.decode(identity.key), blinding).encode(),
+    )
+    keep_unpublished(office.home, [draft_of(issue_credential(suite, log.parameters, said, office.signer.secret, randomness))])
 
 
 def publish_unpublished(office: Office, progress: Progress | None = None) -> int:
     """Publishes what is not published yet. Returns how many records. Hold the home's lock around it."""
     names = office.home.names(UNPUBLISHED)
     return _publish(office, live_keys(office.home, office.client)[0], names, progress) if names else 0
+
+
+def publish_waiting(office: Office) -> tuple[int, int]:
+    """The same where the service may have no key yet: (records published, records that wait for one)."""
+    try:
+        return publish_unpublished(office), 0
+    except Refused as error:
+        if error.code != NO_KEY:
+            raise
+        return 0, len(office.home.names(UNPUBLISHED))
 
 
 def publish_all(office: Office, progress: Progress | None = None) -> int:

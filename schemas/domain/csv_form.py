@@ -19,7 +19,7 @@ from typing import Any
 from schemas.domain.currency import Currency, parse_amount
 from schemas.domain.declaration import Company, Declaration, Item, Status
 from schemas.domain.errors import DomainError, ErrorCode, quote
-from schemas.domain.identifiers import CreditCode, DeclarationNumber
+from schemas.domain.identifiers import CreditCode, DeclarationNumber, Flow, PaperNumber
 from schemas.domain.supervision import SupervisionModes, default_modes
 from schemas.domain.tables import table
 
@@ -30,10 +30,10 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "declaration_number": ("海关编号", "报关单号"),
     "consignor_name": ("境内收发货人",),
     "consignor_credit_code": ("境内收发货人统一社会信用代码",),
-    "owner_name": ("生产销售单位",),
-    "owner_credit_code": ("生产销售单位统一社会信用代码",),
+    "owner_name": ("生产销售单位", "消费使用单位"),
+    "owner_credit_code": ("生产销售单位统一社会信用代码", "消费使用单位统一社会信用代码"),
     "declared_on": ("申报日期",),
-    "exported_on": ("出口日期",),
+    "exported_on": ("出口日期", "进口日期"),
     "supervision_mode": ("监管方式",),
     "terms_of_delivery": ("成交方式",),
     "contract": ("合同协议号",),
@@ -100,8 +100,11 @@ class Row:
     values: dict[str, Any] = field(default_factory=dict)
 
 
-def read_declarations(content: bytes, modes: SupervisionModes | None = None) -> Reading:
-    """Reads a whole file: UTF-8 with or without a byte order mark, else GB18030. `modes` is the table of supervision modes."""
+def read_declarations(content: bytes, modes: SupervisionModes | None = None, flow: Flow = "export") -> Reading:
+    """Reads a whole file: UTF-8 with or without a byte order mark, else GB18030. `modes` is the table of supervision modes.
+
+    Declarations of goods that go the other way than `flow` are refused.
+    """
     try:
         records = numbered_rows(decode_text(content))
         header = Header.of(next(records, (1, []))[1])
@@ -109,7 +112,7 @@ def read_declarations(content: bytes, modes: SupervisionModes | None = None) -> 
         return Reading((), (RowError(0, "", error),))
     rows: list[Row] = []
     errors: list[RowError] = []
-    parsers = _parsers(modes or default_modes())
+    parsers = _parsers(modes or default_modes(), flow)
     try:
         for number, cells in records:
             row = header.row(number, cells, errors)
@@ -203,8 +206,9 @@ class Header:
             f'本行有 {len(cells)} 个单元格，表头有 {self.width} 个；带千分位逗号的金额须加引号，例如 "1,000,000.00"',
         )
         errors.append(RowError(number, "", error))
-        place, _ = self.places["declaration_number"]
-        return Row(number, {"declaration_number": cells[place].strip()} if place < len(cells) else {})
+        named = next(column for column in ("declaration_number", "number") if column in self.places)
+        place, _ = self.places[named]
+        return Row(number, {named: cells[place].strip()} if place < len(cells) else {})
 
     def name(self, column: str) -> str:
         return self.places[column][1]
@@ -213,10 +217,10 @@ class Header:
 # --- the cells ------------------------------------------------------------------------------------------------------------
 
 
-def _parsers(modes: SupervisionModes) -> dict[str, Callable[[str], Any]]:
+def _parsers(modes: SupervisionModes, flow: Flow) -> dict[str, Callable[[str], Any]]:
     """How each column's text becomes a value. `total` waits for its row's currency and is not here."""
     return {
-        "declaration_number": DeclarationNumber.parse,
+        "declaration_number": lambda text: DeclarationNumber.parse(text, flow),
         "consignor_name": _text,
         "consignor_credit_code": CreditCode.parse,
         "owner_name": _text,
@@ -407,3 +411,93 @@ def _item(values: dict[str, Any]) -> Item:
 
 def _form_error(message_en: str, message_zh: str) -> DomainError:
     return DomainError(ErrorCode.FORM, message_en, message_zh)
+
+
+# --- papers of any other kind ---------------------------------------------------------------------------------------------
+
+PAPER_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "number": ("单证编号",),
+    "holder_name": ("企业名称",),
+    "holder_credit_code": ("统一社会信用代码",),
+    "date": ("日期",),
+    "total": ("金额",),
+    "currency": ("币制",),
+    "status": ("状态",),
+}
+"""The columns of a file of papers that are not declarations: tax filings, invoices, freight bills, policies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """A paper that somebody attests, other than a declaration. `total`: minor units of `currency`."""
+
+    number: PaperNumber
+    holder: Company
+    date: date
+    total: int
+    currency: Currency
+    status: Status
+
+    def __repr__(self) -> str:
+        return "Paper(hidden)"
+
+
+@dataclass(frozen=True, slots=True)
+class PaperReading:
+    """What a file of papers gave, one a row; `errors` and `refused_rows` as in a Reading."""
+
+    papers: tuple[Paper, ...]
+    errors: tuple[RowError, ...]
+    refused_rows: tuple[int, ...] = ()
+
+
+def read_papers(content: bytes) -> PaperReading:
+    """Reads a file of papers, one a row. Two rows with one number and currency are both refused: which is right is unknown."""
+    try:
+        records = numbered_rows(decode_text(content))
+        header = Header.of(next(records, (1, []))[1], PAPER_COLUMNS)
+        read = list(records)
+    except DomainError as error:
+        return PaperReading((), (RowError(0, "", error),))
+    errors: list[RowError] = []
+    rows = [header.row(number, cells, errors) for number, cells in read]
+    for row in rows:
+        _parse_cells(row, header, _PAPER_PARSERS, errors)
+    seen: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        if {"number", "currency"} <= row.values.keys():
+            seen.setdefault((row.values["number"].text, row.values["currency"].alpha), []).append(row)
+    errors += [RowError(row.number, header.name("number"), _repeated()) for same in seen.values() if same[1:] for row in same]
+    faulty = {error.row for error in errors}
+    papers = [_paper(row.values) for row in rows if row.number not in faulty]
+    refused = tuple(row.number for row in rows if row.number in faulty)
+    return PaperReading(tuple(papers), tuple(sorted(errors, key=lambda error: error.row)), refused)
+
+
+_PAPER_PARSERS: dict[str, Callable[[str], Any]] = {
+    "number": PaperNumber.parse,
+    "holder_name": _text,
+    "holder_credit_code": CreditCode.parse,
+    "date": parse_date,
+    "currency": Currency.parse,
+    "status": Status.parse,
+}
+
+
+def _repeated() -> DomainError:
+    return DomainError(
+        ErrorCode.CONTRADICTION,
+        "this number stands in several rows with the same currency; leave the right one",
+        "同一编号和币制重复出现；请只保留正确的一行",
+    )
+
+
+def _paper(values: dict[str, Any]) -> Paper:
+    return Paper(
+        number=values["number"],
+        holder=Company(values["holder_name"], values["holder_credit_code"]),
+        date=values["date"],
+        total=values["total"],
+        currency=values["currency"],
+        status=values["status"],
+    )

@@ -69,6 +69,7 @@ def credential(cast: Cast, number: str) -> Credential:
     return Credential(
         document=word(f"document/{number}"),
         kind="export-declaration",
+        counter="financing",
         currency="USD",
         epoch=1,
         number=number,

@@ -23,9 +23,10 @@ from parties.bank.desk import Desk as BankDesk
 from parties.bank.draft import Terms as DraftTerms
 from parties.bank.draft import prepare_draft, write_draft
 from parties.bank.records import FinancingRecord
+from parties.bank.repayment import Instruction, disburse
 from parties.common.client import Backoff, ServiceClient
 from parties.common.home import Home, read_identity
-from parties.common.keyring import About, Signer, create_signer, create_viewer, load_signer, load_viewer
+from parties.common.keyring import About, Signer, Viewer, create_signer, create_viewer, load_signer, load_viewer
 from parties.common.money import Money
 from parties.common.request_keys import Requester, RequestSigner
 from parties.common.sealed_files import read_sealed, write_sealed
@@ -39,6 +40,7 @@ from parties.enterprise.wallet import discover, view_documents
 from parties.regulator.bureau import Bureau
 from schemas.entries import Kind
 from schemas.identities import Identity
+from schemas.kinds import load_kinds
 from schemas.sealed import ApprovalFile, DraftFile
 from service.app import create_app
 from service.authenticity.keys import create_keys
@@ -62,7 +64,6 @@ SERVICE_KEY = b"k" * 32
 HOLDER = "91330206MA2AF8CXX8"
 FIRST, SECOND, YEN = "310120260512345678", "310120260512345679", "310120260512345680"
 """Declarations of the scene that the fixtures register: over USD 1,000,000.00, USD 48,200.00 and JPY 18,500,000."""
-KINDS = [Kind(name="export-declaration", restores=["released", "repaid-own-funds"])]
 
 
 class Wire(TestClient):
@@ -97,9 +98,12 @@ class Scene:
     randomness: Randomness = field(default_factory=lambda: SeededRandomness(b"scene"))
     now: int = NOW
     database: str = ""
+    kinds: Sequence[Kind] = field(default_factory=load_kinds)
+    roles: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         suite = self.suite
+        self.directory.mkdir(exist_ok=True)
         database = self.database or f"sqlite:///{self.directory / 'service.db'}"
         if not (self.directory / "customs").exists():
             self._make_keys()
@@ -123,12 +127,18 @@ class Scene:
         home, words = self.home("exporter"), new_words(rng)
         exporter = create_wallet(home, suite, origin=ORIGIN, holder=HOLDER, name="Ningbo Exports", words=words, randomness=rng)
         enrol(customs, suite, signer, [exporter.identity])
+        for role in self.roles:
+            other = create_signer(self.home(role), suite, About("attester", role, role.capitalize(), ORIGIN), rng)
+            enrol(self.home(role), suite, other, [exporter.identity])
 
     def _begin_log(self, database: str) -> None:
-        regulator, customs = (read_identity(self.home(name).path("identity.json")) for name in ("regulator", "customs"))
+        regulator = read_identity(self.home("regulator").path("identity.json"))
+        attesters = [(role, read_identity(self.home(role).path("identity.json"))) for role in ("customs", *self.roles)]
         storage = open_storage(database, self.suite.group, 1)
-        store(storage, compose(self.suite, ORIGIN, regulator, [customs], KINDS, self.now))
-        admit_identity(Registry(storage, Pseudonyms(SERVICE_KEY)), customs, self.now)
+        store(storage, compose(self.suite, ORIGIN, regulator, attesters, self.kinds, self.now))
+        registry = Registry(storage, Pseudonyms(SERVICE_KEY))
+        for identity in (regulator, *(attester for _, attester in attesters)):
+            admit_identity(registry, identity, self.now)
         storage.close()
 
     def close(self) -> None:
@@ -141,10 +151,14 @@ class Scene:
         shutil.copytree(self.directory, directory, dirs_exist_ok=True)
         return Scene(directory, self.suite, SeededRandomness(b"copied scene"), self.now)
 
+    def attester(self, role: str) -> Signer:
+        """The attester of this role."""
+        return load_signer(self.home(role), self.suite, "attester")
+
     def home(self, name: str) -> Home:
         return Home.create(self.directory / name)
 
-    def signing(self, who: Signer) -> ServiceClient:
+    def signing(self, who: Signer | Viewer) -> ServiceClient:
         """A client that signs its writes as this institution."""
         return self.connect("", who.requester)
 
@@ -185,7 +199,7 @@ class Scene:
         admit_identity(verifier.institutions.registry, identity, self.now)
 
     def bureau(self) -> Bureau:
-        return Bureau(self.suite, self.regulator, self.client, self.randomness, self.now)
+        return Bureau(self.suite, self.regulator, self.signing(self.regulator), self.randomness, self.now)
 
     # --- files from hand to hand
 
@@ -218,10 +232,13 @@ class Scene:
         desk = self.owner()
         return decide(desk, discover(desk), read_sealed(draft, DraftFile, self.exporter.seal)).approval
 
-    def lend(self, bank: BankDesk, lines: Sequence[str], terms: DraftTerms | None = None) -> FinancingRecord:
-        """A whole financing, from application to commitment."""
+    def lend(
+        self, bank: BankDesk, lines: Sequence[str], terms: DraftTerms | None = None, *, disbursed: bool = False
+    ) -> FinancingRecord:
+        """A whole financing, from application to commitment, or to the disbursement of all of it."""
         _, draft = self.draft(bank, self.apply(bank, lines), terms)
-        return commit(bank, self.approve(draft))
+        record = commit(bank, self.approve(draft))
+        return disburse(bank, Instruction(reference=record.reference)).record if disbursed else record
 
     def headroom(self) -> dict[str, int | None]:
         """What is left on each declaration, as the exporter sees it."""

@@ -43,7 +43,7 @@ def opened(scene: Scene, bank: Desk, *lines: str, **terms: Any) -> Application:
 
 
 def amounts(record: FinancingRecord) -> list[tuple[int, int | None]]:
-    return [(draw["amount"], draw["outstanding"]) for draw in describe_financing(record)["draws"]]
+    return [(draw["amount"], draw["outstanding"]) for draw in describe_financing(record, NOW)["draws"]]
 
 
 # --- the whole path -------------------------------------------------------------------------------------------------------
@@ -62,7 +62,8 @@ def test_three_banks_use_up_one_declaration(scene: Scene) -> None:
     assert not any(character.isdigit() for character in str(refused.value))
     entries = scene.client.ready().entries
     assert scene.lend(bank, [f"{FIRST}=USD 50000.00"]).committed
-    assert scene.client.ready().entries == entries + 1
+    # Applied, accepted, approved, reserved.
+    assert scene.client.ready().entries == entries + 4
     assert scene.headroom()[FIRST] == 0
     with pytest.raises(Refused, match="does not cover"):
         scene.lend(bank, [f"{FIRST}=USD 0.01"])
@@ -71,7 +72,7 @@ def test_three_banks_use_up_one_declaration(scene: Scene) -> None:
 def test_what_is_repaid_from_own_funds_can_be_drawn_again(scene: Scene) -> None:
     """Story 3, and a settlement."""
     bank = scene.bank("A")
-    scene.lend(bank, [f"{FIRST}=USD 200000.00"], Terms(reference="L-1"))
+    scene.lend(bank, [f"{FIRST}=USD 200000.00"], Terms(reference="L-1"), disbursed=True)
     repay(bank, Instruction("repaid-proceeds", money("USD 50000.00"), reference="L-1"))
     assert scene.headroom()[FIRST] == 800_000_00
     booked = repay(bank, Instruction("repaid-own-funds", reference="L-1", settle=True))
@@ -79,7 +80,7 @@ def test_what_is_repaid_from_own_funds_can_be_drawn_again(scene: Scene) -> None:
     assert booked.line.standing is not None
     assert booked.line.standing.closed
     assert amounts(booked.record) == [(200_000_00, 0)]
-    with pytest.raises(Refused, match="closed"):
+    with pytest.raises(Refused, match="at its end"):
         repay(bank, Instruction("released", money("USD 1.00"), reference="L-1"))
 
 
@@ -120,7 +121,7 @@ def test_a_lost_answer_to_a_financing(scene: Scene) -> None:
         with pytest.raises(ServiceUnreachable):
             commit(bank, approval)
     (listed,) = bank.book
-    assert describe_financing(listed)["draws"][0]["state"] == "sent"
+    assert describe_financing(listed, NOW)["draws"][0]["stage"] == "sent"
     assert commit(bank, approval).committed
     assert commit(bank, approval).committed
     sent = [item for item in scene.wire.sent if item[0].endswith("/financings")]
@@ -145,7 +146,7 @@ def test_a_lost_request_of_a_financing(scene: Scene) -> None:
 def test_a_lost_answer_to_a_settlement(scene: Scene, lost: int) -> None:
     """The first answer lost is the reduction's; the second, when it is sent again, too."""
     bank = scene.bank("A")
-    scene.lend(bank, [f"{FIRST}=USD 600000.00"], Terms(reference="L-1"))
+    scene.lend(bank, [f"{FIRST}=USD 600000.00"], Terms(reference="L-1"), disbursed=True)
     instruction = Instruction("repaid-own-funds", money("USD 600000.00"), settle=True, reference="L-1")
     scene.wire.lose_answers = lost
     for _ in range(lost):
@@ -154,13 +155,13 @@ def test_a_lost_answer_to_a_settlement(scene: Scene, lost: int) -> None:
     booked = repay(bank, instruction)
     assert booked.line.standing is not None
     assert booked.line.standing.closed
-    assert len(booked.line.standing.receipts) == 3
+    assert len(booked.line.standing.receipts) == 4
     assert scene.headroom()[FIRST] == 1_000_000_00
 
 
 def test_a_lost_answer_to_a_closure(scene: Scene) -> None:
     bank = scene.bank("A")
-    scene.lend(bank, [f"{FIRST}=USD 600000.00"], Terms(reference="L-1"))
+    scene.lend(bank, [f"{FIRST}=USD 600000.00"], Terms(reference="L-1"), disbursed=True)
     repay(bank, Instruction("repaid-own-funds", money("USD 600000.00"), reference="L-1"))
     settle = Instruction("repaid-own-funds", settle=True, reference="L-1")
     scene.wire.lose_answers = 1
@@ -173,7 +174,7 @@ def test_a_lost_answer_to_a_closure(scene: Scene) -> None:
 
 def test_another_instruction_than_the_pending_one_is_not_carried_out(scene: Scene) -> None:
     bank = scene.bank("A")
-    scene.lend(bank, [f"{FIRST}=USD 600000.00"], Terms(reference="L-1"))
+    scene.lend(bank, [f"{FIRST}=USD 600000.00"], Terms(reference="L-1"), disbursed=True)
     scene.wire.lose_answers = 1
     with pytest.raises(ServiceUnreachable):
         repay(bank, Instruction("repaid-own-funds", money("USD 100.00"), reference="L-1"))
@@ -362,11 +363,14 @@ def test_a_false_consent_is_found_by_the_bank(scene: Scene) -> None:
     for spoilt in (
         replaced_line(application, amount=1),
         replaced_line(application, consent=other),
-        application.model_copy(update={"expires": NOW + 5}),
     ):
         with pytest.raises(Refused) as refused:
             prepare_draft(bank, check_application(bank, spoilt), Terms())
         assert refused.value.code == "consent-invalid"
+    for spoilt in (application.model_copy(update={"expires": NOW + 5}), replaced_line(application, applied=bytes(65))):
+        with pytest.raises(Refused) as refused:
+            prepare_draft(bank, check_application(bank, spoilt), Terms())
+        assert refused.value.code == "application-invalid"
     assert list(bank.book) == []
 
 
@@ -447,7 +451,7 @@ def test_impossible_repayments(scene: Scene, fields: dict[str, Any], error: type
         repay(bank, Instruction(**{"reason": "released", "reference": "L-1", **parsed}))
     assert scene.client.ready().entries == entries
     (record,) = bank.book
-    assert record.lines[0].pending is None
+    assert record.pending is None
 
 
 # --- secrets and commands -------------------------------------------------------------------------------------------------
@@ -487,16 +491,21 @@ def test_the_commands(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     committed = run(app, ["commit", *service, str(approval), "--json"])
     assert committed.exit_code == 0
     assert json.loads(committed.stdout)["committed"]
+    assert (
+        run(app, ["repay", *service, "--reference", "L-1", "--amount", "USD 1.00", "--reason", "repaid-proceeds"]).exit_code
+        == 1
+    )
+    assert run(app, ["disburse", *service, "--reference", "L-1"]).exit_code == 0
     repaid = run(app, ["repay", *service, "--reference", "L-1", "--amount", "USD 100000.00", "--reason", "repaid-own-funds"])
     assert repaid.exit_code == 0
-    assert "USD 500,000.00 outstanding" in repaid.stdout
+    assert "USD 500,000.00" in repaid.stdout
     listed = run(app, ["draws", "--home", home])
     assert "USD 500,000.00" in listed.stdout
     financing = json.loads(run(app, ["draws", "--home", home, "--json"]).stdout)["financings"][0]
     assert financing["draws"][0]["outstanding"] == 500_000_00
     settle = ["repay", *service, f"--financing={financing['financing']}", "--reason", "written-off", "--settle", "--json"]
     settled = run(app, settle)
-    assert json.loads(settled.stdout)["draws"][0]["state"] == "closed"
+    assert json.loads(settled.stdout)["draws"][0]["stage"] == "written-off"
     assert run(app, settle).exit_code == 1
     assert run(app, ["commit", *service, str(draft)]).exit_code == 2
 
@@ -542,4 +551,4 @@ def test_the_draft_says_what_the_prover_must_know_and_no_more(scene: Scene) -> N
     draft = read_sealed(path, DraftFile, scene.exporter.seal)
     assert draft.reply_to == bank.signer.identity.seal_key
     assert [line.opening.amount for line in draft.lines] == [600_000_00]
-    assert draw_rows([record])[0][-1].startswith("drafted")
+    assert draw_rows([record], NOW)[0][-2].startswith("drafted")

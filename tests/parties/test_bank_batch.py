@@ -68,12 +68,12 @@ def test_every_file_has_its_result_and_none_hinders_another(at_work: Scene) -> N
     assert sorted((found["A-1"], found["A-3"])) == ["committed", "headroom-not-proven"]
     assert found["B-1"] not in ("committed", "headroom-not-proven")
     assert len([sent for sent in scene.wire.sent if sent[0] == "/v1/batches"]) == 1
-    entries = scene.client.health().entries
+    entries = scene.client.ready().entries
     again = codes(run(bank, scene.path("approvals")))
     assert {name: code for name, code in again.items() if code == "committed"} == {
         name: code for name, code in found.items() if code == "committed"
     }
-    assert scene.client.health().entries == entries, "nothing is done twice"
+    assert scene.client.ready().entries == entries, "nothing is done twice"
 
 
 @pytest.mark.parametrize("lost", ["request", "answer"])
@@ -109,7 +109,7 @@ def test_a_program_that_ends_anywhere_goes_on(at_work: Scene, monkeypatch: pytes
         left[0] -= 1
         save(self, name, message)
 
-    entries = scene.client.health().entries
+    entries = scene.client.ready().entries
     for step in steps:
         left[0] = step
         with monkeypatch.context() as patched:
@@ -120,7 +120,7 @@ def test_a_program_that_ends_anywhere_goes_on(at_work: Scene, monkeypatch: pytes
                 ended += 1
     assert ended
     assert set(codes(run(scene.bank("A"), *paths)).values()) == {"committed"}
-    assert scene.client.health().entries == entries + 2
+    assert scene.client.ready().entries == entries + 2
 
 
 def test_what_was_sent_by_itself_before_is_not_sent_in_a_batch(at_work: Scene) -> None:

@@ -235,8 +235,8 @@ def test_story_one(walk: Walk) -> None:
     walk("bank", "commit", *walk.home("A"), *SERVICE, walk.file("R1.approval"))
     draw(walk, "B", "350000", "R2")
     walk("bank", "commit", *walk.home("B"), *SERVICE, walk.file("R2.approval"))
-    entries = walk.scene.client.ready().entries
     refused = draw(walk, "C", "50000.01", "R3", approved=1)
+    entries = walk.scene.client.ready().entries
     assert "USD 0.01 is missing" in refused.stderr
     told = walk("bank", "commit", *walk.home("C"), *SERVICE, walk.file("R3.approval"), code=1)
     for figure in ("600", "350", "950", "Bank A", "Bank B", "50,000.00"):
@@ -250,7 +250,8 @@ def test_story_one(walk: Walk) -> None:
         (100_000_000, 100_000_000, 0, 3)
     ]
     draws = json.loads(walk("enterprise", "draws", *walk.home("exporter"), *SERVICE, "--json").stdout)
-    assert [(item["bank_name"], item["amount"]) for item in draws] == [
+    assert [(item["reference"], item["stage"]) for item in draws[:2]] == [("R3", "approved"), ("R5", "approved")]
+    assert [(item["bank_name"], item["amount"]) for item in draws[2:]] == [
         ("Bank A", 600_000_00),
         ("Bank B", 350_000_00),
         ("Bank C", 50_000_00),

@@ -202,6 +202,7 @@ def said(world: World) -> Said:
     return Said(
         document=document.document,
         kind=KIND,
+        counter="financing",
         currency="USD",
         epoch=1,
         number="232520260028296053",
@@ -244,6 +245,7 @@ def test_a_credential_holds(world: World) -> None:
         {"currency": "EUR"},
         {"epoch": 2},
         {"kind": "another-kind"},
+        {"counter": "payment"},
         {"document": b"d" * 32},
         {"signature": b"x" * 65},
         {"owner": b"\x02" + bytes(32)},

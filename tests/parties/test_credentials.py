@@ -30,6 +30,7 @@ def issue(number: str, limit: int) -> Credential:
     said = Said(
         document=document.document,
         kind=KIND,
+        counter="financing",
         currency="USD",
         epoch=1,
         number=number,

@@ -44,8 +44,9 @@ def open_scene(scene: Scene, search: Search | None = None) -> OpenedLog:
 
 def planted(scene: Scene) -> None:
     """Two financings and a repayment; what `expected` says."""
-    scene.lend(scene.bank("A"), [f"{FIRST}=USD 600000.00", f"{SECOND}=USD 48200.00"], Terms(reference="A-1"))
-    scene.lend(scene.bank("B"), [f"{FIRST}=USD 350000.00"], Terms(reference="B-1", note="=cmd"))
+    lines = [f"{FIRST}=USD 600000.00", f"{SECOND}=USD 48200.00"]
+    scene.lend(scene.bank("A"), lines, Terms(reference="A-1"), disbursed=True)
+    scene.lend(scene.bank("B"), [f"{FIRST}=USD 350000.00"], Terms(reference="B-1", note="=cmd"), disbursed=True)
     repay(scene.bank("B"), Instruction("repaid-own-funds", Money.parse("USD 100000.00"), reference="B-1"))
     repay(scene.bank("A"), Instruction("repaid-proceeds", settle=True, reference="A-1", number=SECOND))
 
@@ -104,9 +105,9 @@ def test_handles_alone_open_the_same(scene: Scene) -> None:
 def test_what_a_memo_hides_is_found_by_logarithm_with_an_alert(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, lie: bool
 ) -> None:
-    honest = bank_draft._memos
+    honest = bank_draft.draw_memos
 
-    def hiding(desk: Any, application: Any, opening: Any, terms: Any) -> Memos:
+    def hiding(*arguments: Any) -> Memos:
         true = DrawMemo(
             amount=1,
             blinding=bytes(32),
@@ -118,9 +119,9 @@ def test_what_a_memo_hides_is_found_by_logarithm_with_an_alert(
             note="",
         )
         told = memo_for(scene.regulator.seal.public, true) if lie else bytes(MEMO_SIZE)
-        return Memos(honest(desk, application, opening, terms).owner, told)
+        return Memos(honest(*arguments).owner, told)
 
-    monkeypatch.setattr(bank_draft, "_memos", hiding)
+    monkeypatch.setattr(bank_draft, "draw_memos", hiding)
     scene.lend(scene.bank("A"), [f"{FIRST}=USD 600000.00"])
     opened = open_scene(scene)
     assert figures(opened)[FIRST] == {
@@ -138,8 +139,8 @@ def test_what_a_memo_hides_is_found_by_logarithm_with_an_alert(
 
 
 def test_an_amount_beyond_the_bound_is_said_to_be_unknown(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = bank_draft._memos
-    monkeypatch.setattr(bank_draft, "_memos", lambda *arguments: Memos(honest(*arguments).owner, bytes(MEMO_SIZE)))
+    honest = bank_draft.draw_memos
+    monkeypatch.setattr(bank_draft, "draw_memos", lambda *arguments: Memos(honest(*arguments).owner, bytes(MEMO_SIZE)))
     scene.lend(scene.bank("A"), [f"{FIRST}=USD 600000.00"])
     opened = open_scene(scene, Search(bound=1_000_00))
     assert {alert.code for alert in opened.alerts} == {"memo-unreadable", "amount-unknown"}
@@ -229,7 +230,14 @@ def test_cells() -> None:
 def test_tables_have_a_cell_a_column(scene: Scene) -> None:
     planted(scene)
     opened = open_scene(scene)
-    assert document_rows(opened)[0][:4] == [FIRST, HOLDER, "Ningbo Exports", "USD 1,000,000.00"]
+    assert document_rows(opened)[0][:6] == [
+        FIRST,
+        "export-declaration (financing)",
+        "cleared 结关",
+        HOLDER,
+        "Ningbo Exports",
+        "USD 1,000,000.00",
+    ]
     assert [row[0] for row in total_rows(opened)] == ["JPY", "USD"]
     assert draw_rows(opened)[1][-2:] == ["open", "repaid-own-funds USD 100,000.00"]
 

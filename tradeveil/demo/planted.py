@@ -23,7 +23,7 @@ class PlantedDraw:
     reference: str
     amount: int
     outstanding: int
-    closed: bool = False
+    stage: str = "reserved"
 
 
 @dataclass(repr=False)
@@ -49,7 +49,7 @@ class PlantedDocument:
                     "reference": draw.reference,
                     "amount": draw.amount,
                     "outstanding": draw.outstanding,
-                    "state": "closed" if draw.closed else "open",
+                    "stage": draw.stage,
                 }
                 for draw in draws
             ],
@@ -88,11 +88,44 @@ class Planted:
         self._note(money.minor, money.currency, f"draw {reference}")
         self._note(document.headroom, money.currency, f"headroom after {reference}")
 
+    def disburse(self, number: str, alpha: str, reference: str, released: Money | None = None) -> None:
+        """A draw was paid out: all of it, or all but what was released."""
+        document = self.documents[number, Currency.parse(alpha)]
+        draw, rest = document.draws[reference], 0 if released is None else released.minor
+        document.draws[reference] = replace(draw, outstanding=draw.outstanding - rest, stage="disbursed")
+        document.headroom += rest
+        self._note(rest, document.currency, f"rest of {reference}")
+
+    def amend(self, number: str, limit: Money) -> None:
+        """The attester set another limit."""
+        document = self.documents[number, limit.currency]
+        document.headroom += limit.minor - document.limit
+        document.limit = limit.minor
+        self._note(limit.minor, limit.currency, f"amended limit of a declaration ending {number[-3:]}")
+        self._note(abs(document.headroom), limit.currency, f"what is overdrawn on a declaration ending {number[-3:]}")
+
+    def move(self, number: str, replacement: str, alpha: str, reference: str) -> None:
+        """A draw moved to the document that replaces its own."""
+        currency = Currency.parse(alpha)
+        old, new = self.documents[number, currency], self.documents[replacement, currency]
+        draw = old.draws[reference]
+        old.draws[reference] = replace(draw, outstanding=0, stage="moved")
+        new.draws[reference] = replace(draw, amount=draw.outstanding)
+        new.headroom -= draw.outstanding
+        self._note(new.headroom, currency, f"headroom after {reference} moved")
+
+    def expire(self, number: str, alpha: str, reference: str) -> None:
+        """A reservation freed itself."""
+        document = self.documents[number, Currency.parse(alpha)]
+        draw = document.draws[reference]
+        document.headroom += draw.outstanding
+        document.draws[reference] = replace(draw, outstanding=0, stage="expired")
+
     def reduce(self, number: str, reference: str, money: Money, reason: str, *, settled: bool = False) -> None:
         """A draw was reduced."""
         document = self.documents[number, money.currency]
-        draw = document.draws[reference]
-        document.draws[reference] = replace(draw, outstanding=draw.outstanding - money.minor, closed=settled)
+        draw, stage = document.draws[reference], "settled" if settled else "partly-repaid"
+        document.draws[reference] = replace(draw, outstanding=draw.outstanding - money.minor, stage=stage)
         if reason in RESTORING:
             document.headroom += money.minor
         self._note(money.minor, money.currency, f"reduction of {reference}")
@@ -124,7 +157,7 @@ class Planted:
 
 def _compared(item: Mapping[str, Any]) -> dict[str, Any]:
     """Of an opened document, what was planted."""
-    names = ("bank", "reference", "amount", "outstanding", "state")
+    names = ("bank", "reference", "amount", "outstanding", "stage")
     draws = [{name: draw[name] for name in names} for draw in item["draws"]]
     return {**{name: item[name] for name in ("limit", "drawn", "outstanding", "headroom")}, "draws": draws}
 

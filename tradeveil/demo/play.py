@@ -185,6 +185,14 @@ class Play:
             self.planted.draw(number, bank, reference, Money.parse(money))
         return committed
 
+    def disburse(self, bank: Bank, number: str, reference: str, alpha: str = "USD", released: str = "", paid: str = "") -> bool:
+        """The bank pays out: all, or `paid`, with the rest `released`; planted if it succeeds."""
+        amount = ("--amount", paid) if paid else ()
+        booked = self.run("bank", "disburse", bank.folder, "--reference", reference, *amount, "--json").exit_code == 0
+        if booked:
+            self.planted.disburse(number, alpha, reference, Money.parse(released) if released else None)
+        return booked
+
     def repay(self, bank: Bank, number: str, reference: str, money: str, reason: str, *, settle: bool = False) -> bool:
         """The bank books a repayment; planted if it succeeds."""
         options = ["--settle"] if settle else []
