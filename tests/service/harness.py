@@ -290,8 +290,8 @@ def signer(secret: RequestSecret, clock: Callable[[], int], origin: str = ORIGIN
 
 
 class SignedByRole(httpx.Auth):
-    """Signs what is written as who may write it: the attester, the regulator, or the bank; and as the bank what only it may read.
-    All else that is read needs no signature."""
+    """Signs what is written as who may write it: the attester, the regulator, or the bank; and as the bank what only it may
+    read. All else that is read needs no signature."""
 
     requires_request_body = True
 
