@@ -187,8 +187,8 @@ def test_an_attester_of_another_role_vouches_for_nothing() -> None:
     """A tax authority's key is one of the log, and not one that attests declarations."""
     attester = WORLD.attester.public(WORLD.suite)
     parameters = replace(WORLD.parameters, attesters={attester: "tax"})
-    with pytest.raises(Refused, match="another role"):
+    with pytest.raises(Refused, match=r"\(key\)"):
         verify_credential(WORLD.suite, parameters, ONE)
     unknown = replace(WORLD.parameters, kinds={})
-    with pytest.raises(Refused, match="no documents of this kind"):
+    with pytest.raises(Refused, match=r"\(state\)"):
         verify_credential(WORLD.suite, unknown, ONE)
