@@ -20,7 +20,6 @@ from pydantic import ValidationError
 from parties.common.api import Api
 from parties.common.calls import A, Call
 from parties.common.errors import Refused, ServiceMisbehaved, ServiceRefused, ServiceUnreachable
-from parties.common.request_keys import RequestSigner
 from schemas import problems
 from schemas.answers import (
     AlertAnswer,
@@ -106,7 +105,7 @@ class ServiceClient:
     With a signer, every write is signed, anew for every attempt.
     """
 
-    def __init__(self, http: httpx.Client, backoff: Backoff | None = None, signer: RequestSigner | None = None) -> None:
+    def __init__(self, http: httpx.Client, backoff: Backoff | None = None, signer: httpx.Auth | None = None) -> None:
         self._http = http
         self._signer = signer
         self._backoff = backoff or Backoff()

@@ -746,6 +746,9 @@ class _Opener:
             self._differs(draw)
 
     def _differs(self, draw: bytes) -> None:
+        """Once a draw: of whatever else comes from the wrong side, nothing more is to be learnt."""
+        if any((alert.code, alert.draw) == ("caller-differs", draw) for alert in self._alerts):
+            return
         en = "the institution that called is not the bank that the draw or application is said to be of"
         self._alert("caller-differs", draw, en, "提交机构与登记所称银行不一致")
 

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 
 from parties.common.client import ServiceClient
 from parties.common.errors import InputError
 from parties.common.home import read_bytes
-from parties.common.request_keys import Requester, RequestSigner
 from zkcore import engine
 from zkcore.randomness import Randomness, SystemRandomness
 from zkcore.suite import Suite
+
+if TYPE_CHECKING:
+    from parties.common.request_keys import Requester, RequestSigner
 
 _THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 _TIMEOUT = httpx.Timeout(60.0, connect=5.0)
@@ -57,6 +60,8 @@ def connect(url: str, who: Requester | None = None) -> ServiceClient:
 
 def request_signer(who: Requester) -> RequestSigner:
     """Signs this institution's requests, by the real clock."""
+    from parties.common.request_keys import RequestSigner  # which an auditor, who signs nothing, does not load
+
     return RequestSigner(who, now, randomness())
 
 

@@ -37,7 +37,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     made = Scene(tmp_path_factory.mktemp("scene"))
     made.register((FIRST, "USD 1000000.00"), (SECOND, "USD 48200.00"))
     bank = made.bank("A")
-    made.lend(bank, [f"{FIRST}=USD 600000.00", f"{SECOND}=USD 8200.00"], Terms(reference="L-1"))
+    made.lend(bank, [f"{FIRST}=USD 600000.00", f"{SECOND}=USD 8200.00"], Terms(reference="L-1"), disbursed=True)
     made.now += 60
     repay(bank, Instruction("repaid-own-funds", Money.parse("USD 100000.00"), reference="L-1", number=FIRST))
     repay(bank, Instruction("repaid-proceeds", settle=True, reference="L-1", number=SECOND))

@@ -15,7 +15,7 @@ import pytest
 from parties.auditor.replay import Verdict, replay
 from schemas.entries import Amended, Applied, Decided, Disbursed, Drawn, Expired, Genesis, ShownOverdrawn, StatusChanged
 from schemas.messages import DrawMessage, ExpireMessage
-from tests.builders import DRAFT_LIFE, NOW, World, flip, make_draw, make_kind, make_moved_draw, make_world
+from tests.builders import ANYBODY, DRAFT_LIFE, NOW, World, flip, make_draw, make_kind, make_moved_draw, make_world
 from tests.parties.logbook import Entry, Logbook, bent, export_lines
 from zkcore import engine
 from zkcore.operations import ACCEPTED, APPROVED, CLEARED, DECLARED, DELETED, FROZEN, REJECTED, REPAID_OWN_FUNDS, WRITTEN_OFF
@@ -208,7 +208,7 @@ def test_nothing_is_drawn_on_a_document_shown_to_be_overdrawn() -> None:
     world, paper = written.world, written.papers[0]
     gift = handled_commitment(SUITE, world.opening(200), paper.state.owner, world.parameters.regulator)
     richer = replace(paper, state=replace(paper.state, residual=paper.state.residual + gift), headroom=paper.headroom + 200)
-    later: Entry = Drawn(time=written.now, body=DrawMessage.of(make_draw(world, richer, 50).operation))
+    later: Entry = Drawn(time=written.now, body=DrawMessage.of(make_draw(world, richer, 50).operation), caller=ANYBODY)
     verdict = replay(SUITE, export_lines([*written.entries, later]))
     assert [(failure.index, failure.code) for failure in verdict.failures] == [(5, "state")]
     assert "not financeable" in verdict.failures[0].message
@@ -290,7 +290,7 @@ def test_a_draw_moves_once_and_only_to_the_replacement() -> None:
     written.move(0, 1)
     assert verdict_of(written).ok
     twice = make_moved_draw(written.world, written.papers[1], before).operation
-    again: Entry = Drawn(time=written.now, body=DrawMessage.of(twice))
+    again: Entry = Drawn(time=written.now, body=DrawMessage.of(twice), caller=ANYBODY)
     assert failure_of([*written.entries, again]) == (6, "state")
     elsewhere = book(b"elsewhere")
     elsewhere.register(1_000)

@@ -141,7 +141,7 @@ def test_the_command_shows_a_line_a_file(at_work: Scene, monkeypatch: pytest.Mon
     approval(scene, bank, f"{FIRST}=USD 5.00", "A-1")
     approval(scene, bank, f"{SECOND}=USD 6.00", "A-2")
     scene.path("approvals").joinpath("B-1.tv").write_text("no approval")
-    monkeypatch.setattr(runtime, "connect", lambda service: scene.client)
+    monkeypatch.setattr(runtime, "connect", scene.connect)
     monkeypatch.setattr(runtime, "now", lambda: NOW)
     arguments = ["commit", "--home", str(bank.home.path("x").parent), "--service", "http://test", str(scene.path("approvals"))]
     done = CliRunner().invoke(app, [*arguments, "--json"])

@@ -126,25 +126,25 @@ def test_the_short_way_is_taken_up_where_it_broke_off(scene: Scene, lost: int) -
     checked = scene.check(bank, scene.apply(bank, [LINE]))
     before = entries(scene)
     _ = bank.log
-    lose_the_answer(scene, lost)
+    lose_the_answer(scene, bank, lost)
     with pytest.raises(ServiceUnreachable):
         prepare_draft(bank, checked, Terms(reference="L-1"))
     assert stages(prepare_draft(bank, checked, Terms(reference="L-1"))) == ["drafted"]
     assert entries(scene) == before + 3
 
 
-def lose_the_answer(scene: Scene, place: int) -> None:
+def lose_the_answer(scene: Scene, bank: Desk, place: int) -> None:
     """The answer to the place-th write from now on is lost."""
-    honest, count = scene.client.take_steps, [0]
+    honest, count = bank.client.take_steps, [0]
 
     def counting(*arguments: object) -> object:
         count[0] += 1
         if count[0] == place:
             scene.wire.lose_answers = 1
-            scene.client.take_steps = honest  # type: ignore[method-assign]
+            bank.client.take_steps = honest  # type: ignore[method-assign]
         return honest(*arguments)  # type: ignore[arg-type]
 
-    scene.client.take_steps = counting  # type: ignore[method-assign,assignment]
+    bank.client.take_steps = counting  # type: ignore[method-assign,assignment]
 
 
 # --- after the draw -------------------------------------------------------------------------------------------------------

@@ -172,6 +172,6 @@ def test_the_regulator_sees_who_called_and_is_warned_where_it_differs(scene: Sce
     commit(type(bank)(bank.suite, bank.home, bank.signer, other, bank.randomness, bank.now), scene.approve(draft))
     opened = open_log(scene.suite, scene.regulator, fetch_entries(scene.client, TOKEN))
     honest, false = [item for document in opened.documents for item in document.draws]
-    assert caller_text(honest) == caller_text(false) == "bank-b"
+    assert caller_text(honest.caller) == caller_text(false.caller) == "bank-b"
     assert [(alert.code, alert.draw) for alert in opened.alerts] == [("caller-differs", false.state.draw)]
     assert opened.origin == ORIGIN
