@@ -50,7 +50,7 @@ from tests.builders import (
     registration_request,
     steps_request,
 )
-from tests.service.harness import ATTESTER_KEY, BANK, BANK_KEY, SERVICE_KEY, TOKEN, begin_log, signer
+from tests.service.harness import ATTESTER_KEY, BANK, BANK_KEY, REGULATOR_KEY, SERVICE_KEY, TOKEN, begin_log, signer
 from tradeveil.describing.client_code import Inexpressible, client_code
 from zkcore import engine
 from zkcore.authenticity import RECORD_SIZE
@@ -61,7 +61,7 @@ DOCUMENT = openapi_document()
 OPERATIONS = {operation["operationId"]: operation for path in DOCUMENT["paths"].values() for operation in path.values()}
 WITHOUT_METHOD = {"commit_batch", "follow_batch"}
 """What takes or answers no message."""
-BUREAU_KEY, NEXT_KEY = RequestSecret(b"r" * 32), RequestSecret(b"n" * 32)
+NEXT_KEY = RequestSecret(b"n" * 32)
 OF_ATTESTERS = {"register_documents", "change_status", "amend_document", "publish_credentials"}
 
 
@@ -91,8 +91,7 @@ def noting(world: World, tmp_path: Path) -> Iterator[Noting]:
     create_keys(keys, NOW)
     app = create_app(Settings(database, TOKEN, SERVICE_KEY, evaluation_keys=keys), world.suite, lambda: NOW)
     with TestClient(app) as http:
-        app.state.verifier.institutions.registry.admit("bureau", "regulator", BUREAU_KEY.public, NOW)
-        secrets = {"attester": ATTESTER_KEY, "bank": BANK_KEY, "bureau": BUREAU_KEY}
+        secrets = {"attester": ATTESTER_KEY, "bank": BANK_KEY, "bureau": REGULATOR_KEY}
         yield Noting({who: ServiceClient(http, Backoff(()), signer(key, lambda: NOW)) for who, key in secrets.items()})
 
 

@@ -415,7 +415,7 @@ def check(world: World, database: str, draws: Sequence[NewDraw]) -> None:
     """Every draw is there once, and the log has no gap."""
     kept = open_storage(database, world.suite.group, workers=1)
     ids = [draw.operation.draft.draw for draw in draws]
-    assert kept.draws_among(ids) == set(ids)
+    assert kept.draws(ids).keys() == set(ids)
     assert kept.size() == 1 + 2 * len(draws)
     _, entries = kept.entries(0, kept.size() + 1)
     assert [index for index, _ in entries] == list(range(1 + 2 * len(draws)))

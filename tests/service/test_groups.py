@@ -25,7 +25,7 @@ from service.gathering import Failed, Gathering
 from service.joint import LARGEST, JointVerification
 from service.storage import Write
 from tests.builders import NOW, NewDraw, World, financing_request, make_draw, make_overdraw
-from tests.service.harness import JSON, Desk, refused
+from tests.service.harness import JSON, Desk, SignedByRole, refused
 from tests.service.test_crashes import Broken, breaking, breaking_at_commit
 from zkcore import ledger
 from zkcore.errors import BatchRejected
@@ -151,6 +151,7 @@ def test_a_member_that_the_database_refuses_is_alone_with_it(desk: Desk, world: 
     def outrun(writes: Sequence[Write]) -> object:
         if len(writes) == 3:
             with TestClient(elsewhere) as client:
+                client.auth = SignedByRole(lambda: NOW)
                 key = {"Idempotency-Key": "of-another-process"}
                 assert client.post("/v1/financings", content=taken, headers={**JSON, **key}).status_code == 201
         return seen(writes)
@@ -226,6 +227,7 @@ def test_two_processes_commit_groups_to_one_log(desk: Desk, world: World) -> Non
     papers = desk.register(*[500] * 12)
     shared = desk.register(500)[0]
     with TestClient(create_app(desk.app.state.settings, world.suite, lambda: NOW)) as client:
+        client.auth = SignedByRole(lambda: NOW)
 
         def elsewhere(draw: NewDraw, key: str) -> httpx.Response:
             body = canonical(financing_request([draw]))

@@ -29,7 +29,7 @@ from service.institutions.registry import Caller, RegistryError
 from service.problems import Refusal
 from tests.builders import ORIGIN, Paper, World, make_draw, make_identity, make_reduce
 from tests.service.harness import BANK, BANK_KEY, TOKEN, Desk, accepted, make_directory, refused, unchanged
-from zkcore.operations import MEMO_SIZE
+from zkcore.operations import MEMO_SIZE, RELEASED
 
 MINUTE, DAY = 60, 86_400
 
@@ -90,7 +90,7 @@ def test_the_longest_names_fit_into_the_sealed_box(desk: Desk) -> None:
 def test_who_called_is_sealed_to_the_regulator_and_never_the_same_twice(desk: Desk, world: World) -> None:
     first, second = desk.register(500, 500)
     (paper, loan), _ = desk.finance(make_draw(world, first, 100), make_draw(world, second, 5))
-    desk.reduce(make_reduce(world, paper, loan, 60), paper, loan)
+    desk.reduce(make_reduce(world, paper, loan, 60, RELEASED), paper, loan)
     entries = [item["entry"] for item in desk.export().json()["entries"]]
     boxes = [entry["caller"] for entry in entries if entry["type"] in ("draw", "reduce")]
     assert len(set(boxes)) == len(boxes) == 3

@@ -148,7 +148,7 @@ def check_database(world: World, database: str, banks: list[Bank]) -> None:
             assert state == paper.state
             assert opens_to(world, state.residual, paper.headroom)
     drawn = [draw for bank in banks for draw in bank.draws]
-    assert storage.draws_among(drawn) == set(drawn)
+    assert storage.draws(drawn).keys() == set(drawn)
     assert storage.size() == 1 + 2 * BANKS + len(drawn)
     size, entries = storage.entries(0, storage.size() + 1)
     assert [index for index, _ in entries] == list(range(size))

@@ -68,7 +68,7 @@ def test_moving_tables_that_are_of_this_version_changes_nothing(desk: Desk) -> N
     assert desk.dump() == before
 
 
-FIRST = {"log", "entries", "documents", "draws", "consents", "nonces", "answers"}
+FIRST = {"log", "entries", "documents", "applications", "draws", "consents", "nonces", "answers"}
 
 
 def back_to_the_first(engine: Engine) -> None:

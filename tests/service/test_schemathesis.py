@@ -44,7 +44,7 @@ def served(world: World, database: str, tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_every_call_is_answered_as_described(served: Path) -> None:
-    with process(served, alive=SECONDS + 2 * PATIENCE) as (service, ready):
+    with process(served, patience=SECONDS + 2 * PATIENCE) as (service, ready):
         base, logged = address(ready), service.stderr
         assert logged is not None
         Thread(target=deque, args=(logged, 0), daemon=True).start()  # a log that nobody reads would stop the service

@@ -27,9 +27,10 @@ from schemas.canonical import canonical
 from schemas.problems import Problem
 from service.settings import FILE_NAME
 from tests.builders import World, make_register, registration_request
-from tests.service.harness import JSON, accepted, begin_log, make_directory, refused
+from tests.service.harness import JSON, SignedByRole, accepted, begin_log, make_directory, refused
 from tests.service.test_beginning import address, process
 
+SIGNED = SignedByRole(lambda: int(time.time()))
 SECONDS = 90
 """Within which everything happens, however busy the machine is."""
 
@@ -83,10 +84,10 @@ def half_sent(base: str, body: bytes, key: str) -> Iterator[socket.socket]:
     """A request of which the service waits for the second half: it is at work for as long as we like."""
     host, port = base.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=SECONDS) as connection:
-        head = (
-            f"POST /v1/documents HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nConnection: close\r\n"
-            f"Idempotency-Key: {key}\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
+        request = httpx.Request("POST", f"{base}/v1/documents", content=body, headers={**JSON, "Idempotency-Key": key})
+        next(SIGNED.auth_flow(request))
+        fields = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
+        head = f"POST /v1/documents HTTP/1.1\r\nConnection: close\r\n{fields}\r\n"
         connection.sendall(head.encode("ascii") + body[: len(body) // 2])
         time.sleep(0.3)  # it has to reach a worker before that is told to stop
         yield connection
@@ -114,7 +115,9 @@ def test_a_request_at_work_is_answered_before_the_service_stops(world: World, di
         assert answer.startswith(b"HTTP/1.1 201 "), answer
         assert service.wait(SECONDS) == 0
     with process(directory) as (_, ready):
-        again = httpx.post(f"{address(ready)}/v1/documents", content=body, headers={**JSON, "Idempotency-Key": key})
+        again = httpx.post(
+            f"{address(ready)}/v1/documents", content=body, headers={**JSON, "Idempotency-Key": key}, auth=SIGNED
+        )
         accepted(again, RegistrationAnswer)
         assert again.headers["Idempotency-Replayed"] == "true"
 
