@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -96,13 +96,19 @@ _REGISTERED = (Status.DECLARED, Status.RELEASED, Status.CLEARED)
 
 @cache
 def limits() -> dict[tuple[str, Currency], int]:
-    """The limit (minor units) of every document that the sample makes, by declaration number and currency.
+    """The limits of what the sample makes."""
+    return limits_of(declarations())
+
+
+def limits_of(papers: Iterable[Declaration]) -> dict[tuple[str, Currency], int]:
+    """The limit (minor units) of every document that these papers make, by declaration number and currency.
 
     What is declared or released is registered too, and can be financed once it is cleared.
     """
     shares = next(kind.shares for kind in load_kinds() if kind.name == "export-declaration")
-    papers = [paper for paper in declarations() if paper.status in _REGISTERED]
-    return {(paper.number.text, currency): minor for paper in papers for currency, minor in _financeable(paper, shares).items()}
+    registered = [paper for paper in papers if paper.status in _REGISTERED]
+    found = ((paper.number.text, _financeable(paper, shares)) for paper in registered)
+    return {(number, currency): minor for number, limits in found for currency, minor in limits.items()}
 
 
 def _financeable(paper: Declaration, shares: Mapping[str, int]) -> dict[Currency, int]:

@@ -20,6 +20,7 @@ from schemas.problems import TYPE_PREFIX
 from tradeveil.demo import cast
 from tradeveil.demo.cast import Bank, Enterprise
 from tradeveil.demo.commands import CommandFailed, Ran
+from tradeveil.demo.exports import Export, customs_sheet, read
 from tradeveil.demo.narrative import Narrator
 from tradeveil.demo.planted import Planted
 from tradeveil.demo.scan import Corpus
@@ -116,6 +117,21 @@ class Play:
     def paper(self, kind: str) -> Path:
         """A fresh name for a file on its way."""
         return self.stage.paper(f"{next(self._papers):03}-{kind}.json")
+
+    # --- Customs ----------------------------------------------------------------------------------------------------------
+
+    def register(self, exports: Sequence[Export]) -> bool:
+        """Customs registers more declarations; planted. Whether each has the limit that it must have."""
+        sheet = customs_sheet(exports)
+        declarations = read(sheet)
+        self.planted.declare(declarations)
+        paper = self.paper("declarations").with_suffix(".csv")
+        paper.write_bytes(sheet)
+        report = self.run("customs", "register", "customs", str(paper), "--json").json()
+        registered = {(item["number"], item["currency"]): item["limit"] for item in report["registered"]}
+        self.summary.documents += len(registered)
+        limits = {(number, currency.alpha): minor for (number, currency), minor in cast.limits_of(declarations).items()}
+        return not report["errors"] and registered == limits
 
     # --- an exporter ------------------------------------------------------------------------------------------------------
 

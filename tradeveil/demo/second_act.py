@@ -1,4 +1,4 @@
-"""The second act: a financing step by step, and documents through their life. A function a story, like the first act's."""
+"""The second act: a financing step by step, documents through their life, papers that banks check. A function a story, like the first act's."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from parties.common.money import Money
 from tradeveil.demo import cast
 from tradeveil.demo.cast import BANK_A, BANK_B
+from tradeveil.demo.checks import CHECKS
 from tradeveil.demo.commands import CommandFailed, Ran
 from tradeveil.demo.play import Play
 from tradeveil.demo.stories import Story
@@ -213,4 +214,5 @@ SECOND_ACT = (
         "What a bank reserves and does not pay out in time frees itself.",
         a_reservation_expires,
     ),
+    *CHECKS,
 )
