@@ -166,11 +166,50 @@ EXPECTED = {
         "30,000.00 is left again",
         "too late to pay out",
     ),
+    "story 12": (
+        "they are registered",
+        "of 50 papers 37 pass and 13 fail",
+        "each that fails fails for its own reason",
+        "a number of 21 digits is read as its 18",
+        "unknown papers and papers of others are told alike",
+        "the 13 rows are in it, with reasons",
+        "2.2332E+17 is told to come from a spreadsheet",
+        "of five papers, two are another's",
+    ),
+    "story 13": (
+        "it is registered",
+        "it is not confirmed",
+        "word for word like one that does not exist",
+        "the bank is not told whose it is",
+        "the regulator is alerted",
+        "it sees who showed it, and at which bank",
+        "and whose it is",
+    ),
+    "story 14": (
+        "it is registered",
+        "200,000.00 is accepted",
+        "800,000.00 is left",
+        *(
+            f"USD {amount} {what}"
+            for amount in ("900,000.00", "850,000.00", "825,000.00")
+            for what in ("cannot be proven", "draws nothing", "is refused")
+        ),
+        "the wallet proves it",
+        "blocked, it draws nothing",
+        "the service has blocked the bank on it",
+        "Suzhou sees that a block holds",
+        "and not on whom",
+        "the regulator is told who, and on what",
+        "50,000.00 is accepted",
+        "750,000.00 is left",
+    ),
     "regulator": ("every amount equals the planted one", "there is no alert", "the spreadsheet is written"),
     "audit": ("the audit finds nothing wrong", "it saw the whole log", "it saw every draw"),
     "privacy": ("no secret is found", "everything was searched"),
     "closing": ("the service held at most 300 MB", "the service ends in order", "the service logged no failure"),
 }
+REGISTERED = len(cast.limits()) + 39 + 1 + 1
+"""Documents: of the sample, and of stories 12, 13 and 14."""
 TITLES = [f"{story}: {name}" for story, names in EXPECTED.items() for name in (*names, "is played to its end")]
 
 
@@ -204,37 +243,38 @@ def test_the_whole_is_ok(summary: Summary) -> None:
 
 
 def test_what_was_accepted(summary: Summary) -> None:
-    """3 + 2 + 2 + 1 + 6 + 2 + 2 draws in the first act, 1 + 2 + 2 + 2 in the second, one of them a move; 13 + 7 financings.
+    """3 + 2 + 2 + 1 + 6 + 2 + 2 draws in the first act, 1 + 2 + 2 + 2 + 2 in the second, one of them a move; 13 + 9 financings.
 
     Every application that is received is accepted and approved, whether or not a draw comes of it.
     """
-    registered = len(cast.limits())
+    registered = REGISTERED
     entries = {
         "register": registered,
         "status": 2,
         "amend": 1,
         "overdrawn": 1,
-        "apply": 34,
-        "decide": 68,
-        "draw": 25,
+        "apply": 40,
+        "decide": 80,
+        "draw": 27,
         "disburse": 5,
         "reduce": 6,
         "close": 3,
         "expire": 1,
     }
-    assert summary.accepted == {**entries, "financing": 20, "repetition": 5}
+    assert summary.accepted == {**entries, "financing": 22, "repetition": 5}
     assert (summary.documents, summary.entries) == (registered, 1 + sum(entries.values()))
 
 
 def test_what_was_refused(summary: Summary) -> None:
     assert summary.refused_by_service == {
-        "headroom-not-proven": 2,
+        "headroom-not-proven": 5,
+        "blocked-on-document": 1,
         "idempotency-key-reused": 1,
         "consent-invalid": 4,
         "consent-used": 1,
     }
     assert summary.refused_by_parties == {
-        "cannot-be-proven": 4,
+        "cannot-be-proven": 7,
         "not-financeable": 8,
         "amount": 1,
         "currency": 1,
@@ -244,7 +284,7 @@ def test_what_was_refused(summary: Summary) -> None:
 
 
 def test_figures_of_the_regulator_and_the_auditor(summary: Summary) -> None:
-    assert summary.opened == Opened(amounts=2 * len(cast.limits()) + 2 * 25, equal=True, alerts=0)
+    assert summary.opened == Opened(amounts=2 * REGISTERED + 2 * 27, equal=True, alerts=0)
     assert summary.audit["ok"] is True
     assert summary.audit["entries"] == summary.entries
     assert summary.audit["engine"] == summary.engine == engine.load().engine
@@ -276,7 +316,7 @@ def test_the_cast_is_the_documented_sample() -> None:
 
 
 def test_there_are_two_acts() -> None:
-    assert [story.name for story in (*STORIES, *SECOND_ACT)] == [f"story {number}" for number in range(1, 12)]
+    assert [story.name for story in (*STORIES, *SECOND_ACT)] == [f"story {number}" for number in range(1, 15)]
 
 
 # --- the command ----------------------------------------------------------------------------------------------------------

@@ -1,4 +1,7 @@
-"""The second act: a financing step by step, documents through their life, papers that banks check. A function a story, like the first act's."""
+"""The second act: a financing step by step, documents through their life, and papers that banks check.
+
+A function a story, like the first act's.
+"""
 
 from __future__ import annotations
 
