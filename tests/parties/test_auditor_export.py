@@ -63,14 +63,14 @@ def test_the_export_replays_on_every_engine(scene: Scene, export: Path) -> None:
     assert all(verdict.ok for verdict in verdicts), verdicts[0].failures
     assert len({verdict.state for verdict in verdicts}) == 1
     assert verdicts[0].by_type == {
-        "apply": 3,
-        "close": 1,
-        "decide": 6,
-        "disburse": 2,
-        "draw": 3,
         "genesis": 1,
-        "reduce": 2,
         "register": 2,
+        "apply": 3,
+        "decide": 6,
+        "draw": 3,
+        "disburse": 2,
+        "reduce": 2,
+        "close": 1,
     }
     assert verdicts[0].entries == scene.client.ready().entries
     assert (verdicts[0].draws_open, verdicts[0].draws_closed) == (2, 1)
