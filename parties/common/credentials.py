@@ -8,7 +8,7 @@ from typing import Literal, TypedDict
 from parties.common.errors import Refused
 from schemas.sealed import Credential, Presentation
 from zkcore.errors import ZkError
-from zkcore.ledger import DocumentFacts, Parameters, check_credential
+from zkcore.ledger import DocumentFacts, Parameters, check_attester, check_credential
 from zkcore.randomness import Randomness
 from zkcore.secret.keys import SigningSecret
 from zkcore.secret.operations import sign_credential
@@ -82,11 +82,13 @@ def verify_presentation(
 
 
 def presentation_claim(suite: Suite, parameters: Parameters, presentation: Presentation, label: str) -> Claim:
-    """The signature as a claim for a batch. Raises ZkError for an attester that is not this log's, or malformed values.
+    """The signature as a claim for a batch. Raises ZkError for an attester that is not this log's or not one of this kind, or
+    malformed values.
 
     `presentation.check` is the caller's to call: the signature says nothing of the disclosures.
     """
     facts, attester = credential_facts(suite, presentation), suite.group.decode(presentation.attester)
+    check_attester(parameters, presentation.kind, attester)
     return check_credential(suite, parameters, facts, attester, presentation.said(), presentation.signature, label)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, insert
 from sqlalchemy.exc import IntegrityError
 
 from schemas.callers import CALLER_SIZE
+from service.gathering import Failed, Gathering
 from service.idempotency import Answer, RequestKey
 from service.institutions import probing
 from service.institutions.alerts import add_alert
@@ -18,7 +20,34 @@ from service.institutions.rules import Rules
 from service.institutions.sealing import seal
 from service.institutions.signatures import invalid
 from service.institutions.tables import REQUEST_NONCES
+from service.problems import Refusal
 from service.storage import Storage
+
+_LARGEST_GROUP = 64
+"""Requests that are admitted in one transaction, at most."""
+
+
+@dataclass(frozen=True)
+class Admission:
+    """A request whose signature holds, to be counted and remembered."""
+
+    caller: Caller
+    nonce: bytes
+    until: int
+    budget: Budget
+    now: int
+
+
+def _admit_one(connection: Connection, item: Admission) -> Failed | None:
+    try:
+        with connection.begin_nested():
+            connection.execute(insert(REQUEST_NONCES).values(id=item.nonce, until=item.until))
+            count(connection, item.caller, item.budget, 1, item.now)
+    except IntegrityError:
+        return Failed(invalid("signature-input", "this nonce was used before: sign anew for every attempt"))
+    except Refusal as refusal:
+        return Failed(refusal)
+    return None
 
 
 class Institutions:
@@ -28,18 +57,29 @@ class Institutions:
         self.rules, self._storage, self._seal_key = rules, storage, seal_key
         self._names = Pseudonyms(service_key)
         self.registry = Registry(storage, self._names)
+        self._admissions = Gathering(self._admit, lambda: _LARGEST_GROUP)
 
     # --- every request ----------------------------------------------------------------------------------------------------
 
     def admit(self, caller: Caller, nonce: bytes, until: int, budget: Budget, now: int) -> None:
         """Count one request and remember its nonce (a digest, 32 bytes) until then. Raises Refusal: too many, or seen."""
-        try:
-            with self._storage.writing("admit_request") as connection:
-                connection.execute(delete(REQUEST_NONCES).where(REQUEST_NONCES.c.until < now))
-                connection.execute(insert(REQUEST_NONCES).values(id=nonce, until=until))
-                count(connection, caller, budget, 1, now)
-        except IntegrityError as error:
-            raise invalid("signature-input", "this nonce was used before: sign anew for every attempt") from error
+        self._admissions.submit(Admission(caller, nonce, until, budget, now))
+
+    def _admit(self, asked: Sequence[Admission]) -> list[Failed | None]:
+        """Those that come together in one transaction, each by itself: what is refused of one leaves nothing.
+
+        Counters are taken in the order of their institutions, so that two processes cannot wait for each other.
+        """
+        in_order = sorted(range(len(asked)), key=lambda place: [member.id for member in asked[place].caller.path])
+        outcomes: list[Failed | None] = [None] * len(asked)
+        with self._storage.writing("admit_requests") as connection:
+            if connection.dialect.name == "postgresql":
+                # What a crash may take back is a nonce of its last moment; the writes themselves are replayed by their keys.
+                connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+            connection.execute(delete(REQUEST_NONCES).where(REQUEST_NONCES.c.until < min(item.now for item in asked)))
+            for place in in_order:
+                outcomes[place] = _admit_one(connection, asked[place])
+        return outcomes
 
     def count(self, caller: Caller, budget: Budget, amount: int, now: int) -> None:
         """Use `amount` of a budget, up the hierarchy. Raises Refusal when it is too much; nothing is counted then."""

@@ -6,13 +6,14 @@ outlet are the deepest there is. Whoever is revoked, or below one who is, may no
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
 from schemas.callers import CallerNote
+from service.gathering import Gathering
 from service.institutions.pseudonyms import Pseudonyms
 from service.institutions.tables import INSTITUTIONS, LIMITS, REQUEST_KEYS
 from service.storage import Storage
@@ -21,6 +22,8 @@ Role = Literal["attester", "bank", "regulator", "auditor", "operator"]
 ROLES: tuple[Role, ...] = get_args(Role)
 DEEPEST = 3
 """Legal person, branch, outlet."""
+_LARGEST_GROUP = 64
+"""Requests whose callers are looked up together, at most."""
 
 
 class RegistryError(Exception):
@@ -95,21 +98,35 @@ class Registry:
 
     def __init__(self, storage: Storage, pseudonyms: Pseudonyms) -> None:
         self._storage, self._names = storage, pseudonyms
+        self._callers = Gathering(self._find_callers, lambda: _LARGEST_GROUP)
 
     # --- who calls --------------------------------------------------------------------------------------------------------
 
     def caller(self, key: bytes, now: int) -> Caller | None:
         """Whose key this is, if it is good now and nobody on its holder's path is revoked."""
-        with self._storage.reading("caller") as connection:
-            row = connection.execute(select(REQUEST_KEYS).where(REQUEST_KEYS.c.key == key)).mappings().one_or_none()
-            if row is None or not _key_of(row).good(now):
-                return None
-            path = _path(connection, row["institution"])
-            if any(member["revoked"] is not None for member in path):
-                return None
-            limits = _limits(connection, [member["id"] for member in path])
-        members = [Member(item["id"], self._names.open(item["holder"]), limits.get(item["id"], {})) for item in path]
-        return Caller(path[0]["role"], tuple(members), key)
+        return self._callers.submit((key, now))
+
+    def _find_callers(self, asked: Sequence[tuple[bytes, int]]) -> list[Caller | None]:
+        """For requests that come together, in one transaction."""
+        with self._storage.reading("callers") as connection:
+            wanted = select(REQUEST_KEYS).where(REQUEST_KEYS.c.key.in_({key for key, _ in asked}))
+            rows = {row["key"]: row for row in connection.execute(wanted).mappings()}
+            members = _members(connection, {row["institution"] for row in rows.values()})
+            limits = _limits(connection, list(members))
+        return [self._caller(rows[key], members, limits, now) if key in rows else None for key, now in asked]
+
+    def _caller(
+        self, row: RowMapping, members: Mapping[bytes, RowMapping], limits: Mapping[bytes, Mapping[str, int]], now: int
+    ) -> Caller | None:
+        path: list[RowMapping] = []
+        following: bytes | None = row["institution"]
+        while following is not None and len(path) < DEEPEST:
+            path.insert(0, members[following])
+            following = path[0]["parent"]
+        if not _key_of(row).good(now) or any(member["revoked"] is not None for member in path):
+            return None
+        own = [Member(item["id"], self._names.open(item["holder"]), limits.get(item["id"], {})) for item in path]
+        return Caller(path[0]["role"], tuple(own), row["key"])
 
     # --- what an operator does --------------------------------------------------------------------------------------------
 
@@ -243,6 +260,17 @@ def _line(id_: bytes, above: Mapping[bytes, bytes | None], names: Mapping[bytes,
     """The names from the top down to an institution."""
     parent = above[id_]
     return [*(_line(parent, above, names) if parent is not None else []), names[id_]]
+
+
+def _members(connection: Connection, ids: Collection[bytes]) -> dict[bytes, RowMapping]:
+    """These institutions and those above them, by id."""
+    found: dict[bytes, RowMapping] = {}
+    following: Collection[bytes] = ids
+    while following:
+        rows = connection.execute(select(INSTITUTIONS).where(INSTITUTIONS.c.id.in_(following))).mappings().all()
+        found |= {row["id"]: row for row in rows}
+        following = {row["parent"] for row in rows if row["parent"] is not None} - found.keys()
+    return found
 
 
 def _path(connection: Connection, id_: bytes) -> list[RowMapping]:

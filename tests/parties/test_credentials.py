@@ -8,6 +8,7 @@ attester did not sign, or that can tell a limit it was not shown. That the numbe
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -180,3 +181,14 @@ def test_an_amount_that_is_no_number_is_refused() -> None:
 def test_neither_form_prints() -> None:
     for message in (ONE, ONE.present(FIELDS), *ONE.present(FIELDS).disclosed):
         assert "232520260028296053" not in repr(message) + str(message)
+
+
+def test_an_attester_of_another_role_vouches_for_nothing() -> None:
+    """A tax authority's key is one of the log, and not one that attests declarations."""
+    attester = WORLD.attester.public(WORLD.suite)
+    parameters = replace(WORLD.parameters, attesters={attester: "tax"})
+    with pytest.raises(Refused, match=r"\(key\)"):
+        verify_credential(WORLD.suite, parameters, ONE)
+    unknown = replace(WORLD.parameters, kinds={})
+    with pytest.raises(Refused, match=r"\(state\)"):
+        verify_credential(WORLD.suite, unknown, ONE)

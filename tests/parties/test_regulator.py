@@ -29,7 +29,7 @@ from parties.common.sealed_files import read_sealed
 from parties.regulator.approve import approve, read_draft
 from parties.regulator.cli import app
 from parties.regulator.open import OpenedLog, fetch_entries, open_log, read_export
-from parties.regulator.report import CSV_COLUMNS, as_text, describe, document_rows, draw_rows, to_csv, total_rows
+from parties.regulator.report import CSV_COLUMNS, DRAW_COLUMNS, as_text, describe, document_rows, draw_rows, to_csv, total_rows
 from schemas.domain.identifiers import DeclarationNumber
 from schemas.sealed import ApprovalFile, DraftFile, DrawMemo
 from tests.parties.scene import FIRST, HOLDER, NOW, ORIGIN, SECOND, TOKEN, YEN, Scene
@@ -239,7 +239,11 @@ def test_tables_have_a_cell_a_column(scene: Scene) -> None:
         "USD 1,000,000.00",
     ]
     assert [row[0] for row in total_rows(opened)] == ["JPY", "USD"]
-    assert draw_rows(opened)[1][-2:] == ["open", "repaid-own-funds USD 100,000.00"]
+    rows = draw_rows(opened)
+    assert {len(row) for row in rows} == {len(DRAW_COLUMNS)}
+    stage, steps = rows[1][-2:]
+    assert stage == "partly-repaid 部分还款"
+    assert steps.endswith("; disbursed USD 350,000.00; repaid-own-funds USD 100,000.00")
 
 
 # --- headroom proofs for an enterprise without a wallet -------------------------------------------------------------------

@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.canonical import canonical, parse_strict
-from schemas.entries import MAXIMUM_ENTRY_SIZE, Closed, Drawn, Genesis, Kind, Reduced, Registered, decode_entry, encode_entry
+from schemas.entries import MAXIMUM_ENTRY_SIZE, Closed, Drawn, Genesis, Reduced, Registered, decode_entry, encode_entry
 from schemas.messages import CloseMessage, DrawMessage, ReduceMessage, RegisterMessage, ViewMessage
-from tests.builders import ANYBODY, NOW, make_close, make_draw, make_reduce, make_register, make_view, make_world
+from tests.builders import ANYBODY, NOW, make_close, make_draw, make_kind, make_reduce, make_register, make_view, make_world
 from tests.schemas.forms import messages
 from zkcore import engine
 from zkcore.errors import EncodingError, PointError
@@ -169,7 +169,7 @@ def test_a_bent_entry_is_another_or_refused(name: str, place: int, octet: bytes,
 
 
 def test_an_entry_that_is_too_long_is_not_written() -> None:
-    longest = WORLD.genesis.model_copy(update={"kinds": [Kind(name="freight-bill", restores=["released"] * 6_000)]})
+    longest = WORLD.genesis.model_copy(update={"kinds": [make_kind("freight-bill", restores=["released"] * 6_000)]})
     assert len(canonical(longest)) > MAXIMUM_ENTRY_SIZE
     with pytest.raises(EncodingError):
         encode_entry(longest)

@@ -72,16 +72,18 @@ from zkcore.randomness import SystemRandomness
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "a-token-for-the-auditors-of-this-test"
 SERVICE_KEY = bytes(range(32))
-ATTESTER_KEY, BANK_KEY = RequestSecret(b"a" * 32), RequestSecret(b"b" * 32)
+ATTESTER_KEY, BANK_KEY, REGULATOR_KEY = (RequestSecret(letter * 32) for letter in (b"a", b"b", b"r"))
 """Request keys of the institutions that every test's service has admitted."""
-ATTESTER, BANK = "customs", "bank"
+ATTESTER, BANK, REGULATOR = "customs", "bank", "regulator"
 NEVER_BLOCKED = 1 << 30
 """For tests that look at refusals one by one; blocks have tests of their own."""
 ADMISSION = frozenset({"request_nonces", "counters", "refusals"})
 """Tables in which a request leaves a trace even where it is refused: that it was signed and counted, and that its headroom was
 not proven. tests/service/institutions says exactly when."""
 A = TypeVar("A", bound=BaseModel)
-_OF_ATTESTERS = ("/v1/documents", "/v1/credentials")
+_OF_ATTESTERS = re.compile(r"/v1/(documents|credentials|documents/[^/]*/(status|amendments))")
+_OF_REGULATORS = re.compile(r"/v1/documents/[^/]*/overdrawn")
+_UNSIGNED = re.compile(r"/v1/documents/([^/]*/view|statuses)")
 JSON = {"Content-Type": "application/json"}
 Dump = dict[str, list[tuple[Any, ...]]]
 
@@ -271,6 +273,7 @@ def admit_parties(storage: Storage, time: int) -> None:
     registry = Registry(storage, Pseudonyms(SERVICE_KEY))
     registry.admit(ATTESTER, "attester", ATTESTER_KEY.public, time)
     registry.admit(BANK, "bank", BANK_KEY.public, time)
+    registry.admit(REGULATOR, "regulator", REGULATOR_KEY.public, time)
 
 
 def make_directory(directory: Path) -> None:
@@ -287,19 +290,25 @@ def signer(secret: RequestSecret, clock: Callable[[], int], origin: str = ORIGIN
 
 
 class SignedByRole(httpx.Auth):
-    """Signs what is written: registrations and records as the attester, all else as the bank. Reading needs no signature."""
+    """Signs what is written as who may write it: the attester, the regulator, or the bank; and as the bank what only it may
+    read. All else that is read needs no signature."""
 
     requires_request_body = True
 
     def __init__(self, clock: Callable[[], int]) -> None:
         self._attester, self._bank = signer(ATTESTER_KEY, clock), signer(BANK_KEY, clock)
+        self._regulator = signer(REGULATOR_KEY, clock)
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         path = request.url.path
-        if request.method != "POST" or path.endswith("/view"):
-            yield request
+        if _OF_ATTESTERS.fullmatch(path) and request.method == "POST":
+            yield from self._attester.auth_flow(request)
+        elif _OF_REGULATORS.fullmatch(path):
+            yield from self._regulator.auth_flow(request)
+        elif (request.method == "POST" and not _UNSIGNED.fullmatch(path)) or path.startswith("/v1/batches"):
+            yield from self._bank.auth_flow(request)
         else:
-            yield from (self._attester if path in _OF_ATTESTERS else self._bank).auth_flow(request)
+            yield request
 
 
 def empty(engine: Engine) -> None:

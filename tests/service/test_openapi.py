@@ -131,10 +131,11 @@ def test_the_export_is_behind_a_bearer_token() -> None:
 
 
 def test_every_write_is_signed() -> None:
-    """And what is counted for a caller, or is an attester's to say, though it needs no Idempotency-Key."""
+    """And what is counted for a caller, is an attester's to say, or is a caller's own, though it needs no Idempotency-Key."""
     writes = {(method, path) for method, path, operation in OPERATIONS if "201" in operation["responses"]}
     writes |= {("post", path) for path in ("/v1/evaluations", "/v1/credentials", "/v1/credentials/lookups")}
-    assert secured("RequestSignature") == writes
+    batches = {("post", "/v1/batches"), ("get", "/v1/batches/{id}"), ("get", "/v1/batches/{id}/events")}
+    assert secured("RequestSignature") == writes | batches
     assert DOCUMENT["components"]["securitySchemes"]["RequestSignature"]["scheme"] == "signature"
 
 
