@@ -32,9 +32,6 @@ class Export:
         """The row of a bank's file for it; `other` fields instead of the true ones."""
         return _row(self.number, self.owner, self.currency, self.total, DECLARED_ON) | other
 
-    def __str__(self) -> str:
-        return f"{self.currency} {self.total.replace(',', '')}"
-
 
 def numbers(office: str, count: int, start: int = 1) -> list[str]:
     """Numbers of export declarations of a Customs office (four digits) in 2026, none twice."""
