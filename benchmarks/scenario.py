@@ -46,7 +46,7 @@ from zkcore.suite import Suite
 LIMIT = 100_000_000  # minor units: 1,000,000.00
 TIME = 1_700_000_000  # of every entry, so that documents can be proven in parallel and put into one log
 EXPIRES = TIME + 86_400
-_ORIGIN = "benchmarks.example/log"
+ORIGIN = "benchmarks.example/log"
 _KIND = "export-declaration"
 _COUNTER = "financing"
 _CURRENCY = "USD"
@@ -84,13 +84,13 @@ def _genesis(suite: Suite, regulator: ViewSecret, attester: SigningSecret, seal:
         protocol=PROTOCOL_VERSION,
         suite=suite.identifier,
         generators=suite.generators_digest,
-        origin=_ORIGIN,
+        origin=ORIGIN,
         epoch=1,
         regulator=RegulatorKey(
             holder="regulator",
             key=regulator.public(suite).encode(),
             seal_key=seal.public,
-            proof=regulator.prove_possession(suite, _ORIGIN, "regulator", seal.public, randomness),
+            proof=regulator.prove_possession(suite, ORIGIN, "regulator", seal.public, randomness),
         ),
         attesters=[
             AttesterKey(
@@ -98,7 +98,7 @@ def _genesis(suite: Suite, regulator: ViewSecret, attester: SigningSecret, seal:
                 holder="customs",
                 key=attester.public(suite).encode(),
                 seal_key=seal.public,
-                proof=attester.prove_possession(suite, _ORIGIN, "customs", seal.public, randomness),
+                proof=attester.prove_possession(suite, ORIGIN, "customs", seal.public, randomness),
             )
         ],
         kinds=[

@@ -20,16 +20,23 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 
+import httpx
 from sqlalchemy import create_engine, make_url, text
 
-from benchmarks.scenario import World
+from benchmarks.scenario import ORIGIN, World
+from parties.common.request_keys import Requester, RequestSecret, RequestSigner
+from schemas.wire import encode_base64url
 from service.genesis import store
-from service.settings import DATABASE_VARIABLE, TOKEN_NAME
+from service.institutions.pseudonyms import Pseudonyms
+from service.institutions.registry import Registry
+from service.settings import DATABASE_VARIABLE, KEY_NAME, TOKEN_NAME
 from service.storage import database_address, open_storage
+from zkcore.randomness import SystemRandomness
 
 SERVER_VARIABLE = "TRADEVEIL_TEST_DATABASE"
 """The URL of a PostgreSQL that benchmarks may make databases in, as tools/with-postgres sets it."""
 
+_ATTESTER, _BANK, _SERVICE_KEY = RequestSecret(b"a" * 32), RequestSecret(b"b" * 32), bytes(range(32))
 _PATIENCE = 60
 _CLIENTS = 2
 
@@ -59,9 +66,12 @@ def _administer(server: str, statement: str) -> None:
 
 
 def begin(world: World, database: str) -> None:
-    """The world's log in an empty database."""
+    """The world's log in an empty database, with an attester and a bank that may call."""
     storage = open_storage(database, world.suite.group, workers=1)
     store(storage, world.genesis)
+    registry = Registry(storage, Pseudonyms(_SERVICE_KEY))
+    registry.admit("customs", "attester", _ATTESTER.public, world.genesis.time)
+    registry.admit("bank", "bank", _BANK.public, world.genesis.time)
     storage.close()
 
 
@@ -78,9 +88,10 @@ class Service:
 def running(database: str) -> Iterator[Service]:
     """A service until it is ready, and ended afterwards."""
     with tempfile.TemporaryDirectory() as folder:
-        token = Path(folder) / TOKEN_NAME
-        token.touch(mode=0o600)
-        token.write_text(secrets.token_urlsafe(32))
+        for name, content in ((TOKEN_NAME, secrets.token_urlsafe(32)), (KEY_NAME, encode_base64url(_SERVICE_KEY))):
+            path = Path(folder) / name
+            path.touch(mode=0o600)
+            path.write_text(content)
         started = time.perf_counter()
         process = subprocess.Popen(  # noqa: S603 - our own command
             [sys.executable, "-m", "tradeveil", "serve", "run", "--directory", folder, "--port", "0"],
@@ -131,12 +142,14 @@ class Request:
     key: str = field(default_factory=lambda: secrets.token_urlsafe(18))
 
     def encoded(self) -> bytes:
-        """As it goes over the connection."""
-        head = (
-            f"{self.method} {self.path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {self.media_type}\r\n"
-            f"Idempotency-Key: {self.key}\r\nContent-Length: {len(self.body)}\r\n\r\n"
-        )
-        return head.encode("ascii") + self.body
+        """As it goes over the connection, signed now: it is good for five minutes."""
+        headers = {"Content-Type": self.media_type, "Idempotency-Key": self.key}
+        request = httpx.Request(self.method, f"http://localhost{self.path}", content=self.body, headers=headers)
+        secret = _ATTESTER if self.path == "/v1/documents" else _BANK
+        signer = RequestSigner(Requester(secret, ORIGIN), lambda: int(time.time()), SystemRandomness())
+        next(signer.auth_flow(request))
+        fields = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
+        return f"{self.method} {self.path} HTTP/1.1\r\n{fields}\r\n".encode("ascii") + self.body
 
 
 class Connection:

@@ -127,8 +127,7 @@ SETTINGS: tuple[Setting, ...] = (
         "threads",
         1,
         256,
-        "requests that each worker works on at a time, each in a thread that may need a connection to the database; most wait "
-        "for a group to be verified or committed, so there are more of them than a processor has use for",
+        "requests that each worker works on at a time, each in a thread with a connection; most wait for their group",
     ),
     _number("maximum_body", 1 << 12, 1 << 30, "bytes of a request"),
     _number(

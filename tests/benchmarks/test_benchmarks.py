@@ -66,7 +66,7 @@ ROWS = {
         ("draw-json", "draw-binary", "draft-proof", "headroom-proof", "headroom-range-proof"), "bytes"
     ),
     ("engine", ENGINE): ENGINE_ROWS,
-    ("audit", "any"): dict.fromkeys(("entry-register", "entry-draw", "entry-reduce", "entry-close"), "bytes"),
+    ("audit", "any"): dict.fromkeys(("entry-register", "entry-draw", "entry-disburse", "entry-reduce", "entry-close"), "bytes"),
     ("audit", ENGINE): {"replay": "1/s", "replay-each": "ms", "replay-all": "s"},
 }
 

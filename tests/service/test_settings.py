@@ -32,7 +32,11 @@ def write(directory: Path, content: str, mode: int = 0o600) -> None:
 
 
 def test_every_setting_is_a_field() -> None:
-    assert {setting.name for setting in SETTINGS} == {field.name for field in fields(Settings)} - {"export_token"}
+    assert {setting.name for setting in SETTINGS} == {field.name for field in fields(Settings)} - {
+        "export_token",
+        "service_key",
+        "evaluation_keys",
+    }
 
 
 @pytest.mark.parametrize("setting", NUMBERS, ids=lambda setting: setting.name)
@@ -109,7 +113,7 @@ def test_a_password_is_for_its_owner_alone(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["config", "--directory", str(tmp_path)])
     assert result.exit_code == 0
     assert "db.example" in result.output
-    for text in (result.output, repr(effective(tmp_path)), repr(Settings(content, "TELL-NOBODY"))):
+    for text in (result.output, repr(effective(tmp_path)), repr(Settings(content, "TELL-NOBODY", b"TELL-NOBODY"))):
         assert "TELL-NOBODY" not in text
         assert "NOR-THIS" not in text
     write(tmp_path, 'database = "TELL-NOBODY"\n')
