@@ -25,7 +25,7 @@ from service.batches.storage import BatchStorage, Outcome, Progress
 from service.batches.worker import BatchWorker
 from service.idempotency import Answer
 from service.institutions.caller import Bank
-from service.openapi import OF_WRITES, lines_body, problem_answers, success
+from service.openapi import OF_SIGNED, OF_WRITES, lines_body, problem_answers, success
 from service.paging import USUAL_PAGE, PageLength, PageStart, digits_only
 from service.problems import RETRY_AFTER, Refusal, in_language, language_of
 from service.routes import Service, found, json_answer
@@ -58,7 +58,7 @@ def _progress(service: Verifier, batch: bytes, owner: bytes) -> Progress:
     response_model=BatchAccepted,
     responses={
         _ACCEPTED: success("The batch is kept, and will be worked off", examples.BATCH, replays=True),
-        **problem_answers(*OF_WRITES),
+        **problem_answers(*OF_WRITES, problems.UNSUPPORTED_MEDIA),
     },
     openapi_extra=lines_body(
         FinancingRequest, f"1 to {MAXIMUM_BATCH} lines, each a financing as JSON without line breaks", examples.FINANCING
@@ -96,7 +96,7 @@ def _accept(service: Verifier, key: BatchKey, lines: Lines, caller: Bank) -> Ans
     response_model=BatchPage,
     responses={
         200: success("A page of answers in the order of the lines", examples.BATCH_PAGE),
-        **problem_answers(problems.MALFORMED, problems.BATCH_UNKNOWN),
+        **problem_answers(*OF_SIGNED, problems.MALFORMED, problems.BATCH_UNKNOWN),
     },
 )
 def get_batch(
@@ -152,7 +152,7 @@ LastEvent = Annotated[
             "description": "Server-sent events `progress`, each a BatchProgress; its id is how many lines are decided",
             "content": {"text/event-stream": {"example": examples.BATCH_EVENT}},
         },
-        **problem_answers(problems.MALFORMED, problems.BATCH_UNKNOWN),
+        **problem_answers(*OF_SIGNED, problems.MALFORMED, problems.BATCH_UNKNOWN),
     },
 )
 async def follow_batch(
