@@ -6,6 +6,7 @@ here turn what zkcore or pydantic raised into one. No answer contains what was r
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -257,11 +258,20 @@ def refusal_of(error: Exception) -> Refusal:
             return Refusal(problems.INTERNAL)
 
 
+def _methods(request: Request) -> set[str]:
+    """What an address takes, by the description: the framework would name the methods of the first of its routes alone."""
+    paths: dict[str, dict[str, Any]] = request.app.openapi()["paths"]
+    wanted = {path: re.sub(r"\{[^}]*\}", "[^/]+", path) for path in paths}
+    return {method.upper() for path, form in wanted.items() if re.fullmatch(form, request.url.path) for method in paths[path]}
+
+
 def install_problems(app: FastAPI) -> None:
     """Every known exception gets its problem. Unknown ones reach the request log, which answers for them."""
 
     async def handle(request: Request, error: Exception) -> Response:
         refusal = refusal_of(error)
+        if refusal.problem is problems.METHOD_NOT_ALLOWED:
+            refusal.headers = {"Allow": ", ".join(sorted(_methods(request)))} if _methods(request) else refusal.headers
         request.scope[PROBLEM_KEY] = refusal.problem.slug
         return problem_response(refusal, request.scope)
 

@@ -131,7 +131,7 @@ def test_500_rows(scene: Scene) -> None:
     assert [path for path, *_ in scene.wire.sent[before:]] == [
         "/v1/evaluations",
         "/v1/credentials/lookups",
-        "/v1/documents/statuses",
+        "/v1/statuses",
     ]
 
 

@@ -117,11 +117,6 @@ class Api:
         )
         return self._send(call, RegistrationAnswer)
 
-    def get_statuses(self, body: StatusesRequest) -> StatusesAnswer:
-        """The status of many documents. As for one document, for whoever knows the ids."""
-        call = Call("get_statuses", "POST", "/v1/documents/statuses", repeatable=True, body=body)
-        return self._send(call, StatusesAnswer)
-
     def get_document(self, document: bytes) -> DocumentStatus:
         """A document's status. Kind, currency, status, financeable or not."""
         call = Call("get_document", "GET", f"/v1/documents/{encode_base64url(document)}", repeatable=True)
@@ -256,6 +251,11 @@ class Api:
         """Whether the service can work now. Asks the database."""
         call = Call("get_ready", "GET", "/v1/ready", repeatable=True)
         return self._send(call, Ready)
+
+    def get_statuses(self, body: StatusesRequest) -> StatusesAnswer:
+        """The status of many documents. As for one document, for whoever knows the ids."""
+        call = Call("get_statuses", "POST", "/v1/statuses", repeatable=True, body=body)
+        return self._send(call, StatusesAnswer)
 
     def take_steps(self, body: StepsRequest, *, idempotency_key: str) -> StepsAnswer:
         """Take the steps of a financing. What happens to a financing before and after its draws: all steps or none are

@@ -110,7 +110,7 @@ def look_up_credentials(work: Work, caller: Bank, body: JsonBody) -> Response:
 
 
 @router.post(
-    "/documents/statuses",
+    "/statuses",
     summary="The status of many documents",
     operation_id="get_statuses",
     tags=["documents"],

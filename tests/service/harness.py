@@ -83,7 +83,7 @@ not proven. tests/service/institutions says exactly when."""
 A = TypeVar("A", bound=BaseModel)
 _OF_ATTESTERS = re.compile(r"/v1/(documents|credentials|documents/[^/]*/(status|amendments))")
 _OF_REGULATORS = re.compile(r"/v1/documents/[^/]*/overdrawn")
-_UNSIGNED = re.compile(r"/v1/documents/([^/]*/view|statuses)")
+_UNSIGNED = re.compile(r"/v1/(documents/[^/]*/view|statuses)")
 JSON = {"Content-Type": "application/json"}
 Dump = dict[str, list[tuple[Any, ...]]]
 

@@ -199,7 +199,7 @@ def bad_requests() -> dict[str, tuple[str, bytes]]:
             json.dumps({"epoch": 1, "records": [{"token": name, "record": record[:-4]}]}).encode(),
         ),
         "epoch zero": ("/v1/credentials/lookups", json.dumps({"epoch": 0, "tokens": [name]}).encode()),
-        "no documents": ("/v1/documents/statuses", b'{"documents":[]}'),
+        "no documents": ("/v1/statuses", b'{"documents":[]}'),
     }
 
 
@@ -427,7 +427,7 @@ def test_neither_keys_nor_their_file_print(tmp_path: Path) -> None:
 def test_statuses_of_those_that_there_are(place: Place) -> None:
     papers = place.desk.register(500, 600)
     ids = [paper.state.document for paper in papers]
-    answer = place.post("/v1/documents/statuses", StatusesRequest(documents=[ids[1], bytes(32), ids[0], ids[1]]))
+    answer = place.post("/v1/statuses", StatusesRequest(documents=[ids[1], bytes(32), ids[0], ids[1]]))
     found = StatusesAnswer.model_validate(answer.json()).statuses
     alone = [place.desk.get(f"/v1/documents/{encode_base64url(item)}").json() for item in (ids[1], ids[0])]
     assert found == [DocumentStatus.model_validate(item) for item in alone]
