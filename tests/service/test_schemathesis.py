@@ -50,7 +50,8 @@ def test_every_call_is_answered_as_described(served: Path) -> None:
         Thread(target=deque, args=(logged, 0), daemon=True).start()  # a log that nobody reads would stop the service
         edges = run(base, served, "--phases", "coverage")
         assert f"Tested: {OPERATIONS}\n" in edges, edges
-        run(base, served, "--phases", "fuzzing", "--max-time", str(SECONDS), "--max-examples", "1000")
+        fuzzing = ("--phases", "fuzzing", "--max-time", str(SECONDS), "--max-examples", "1000")
+        run(base, served, *fuzzing, "--exclude-operation-id", "commit_batch")  # its lines are none that the program can write
         assert service.poll() is None
 
 
