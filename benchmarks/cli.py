@@ -13,6 +13,7 @@ import typer
 
 from benchmarks import audit, comparison, machine, report
 from benchmarks import engine as engine_area
+from benchmarks import service as service_area
 from benchmarks.measure import FULL, QUICK, Effort, Progress
 from benchmarks.report import Report, Row
 from parties.common import output
@@ -29,13 +30,21 @@ class Area(StrEnum):
     ENGINE = "engine"
     AUDIT = "audit"
     PEERS = "peers"
+    SERVICE = "service"
     ALL = "all"
 
 
 # A new area is a module with a `measure`, a name above, and a line here.
-AREAS: dict[Area, Measure] = {Area.ENGINE: engine_area.measure, Area.AUDIT: audit.measure, Area.PEERS: comparison.measure}
+AREAS: dict[Area, Measure] = {
+    Area.ENGINE: engine_area.measure,
+    Area.AUDIT: audit.measure,
+    Area.PEERS: comparison.measure,
+    Area.SERVICE: service_area.measure,
+}
+PLOTS = {Area.PEERS: comparison.draw, Area.SERVICE: service_area.draw}
 OWN_AREAS = [Area.ENGINE, Area.AUDIT]
-"""What `all` measures: the peers need a Rust toolchain and their sources, so they are measured when asked for by name."""
+"""What `all` measures. The peers need a Rust toolchain and their sources, and the service minutes and, for all of it, a
+PostgreSQL: they are measured when asked for by name."""
 
 app = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False, rich_markup_mode=None)
 
@@ -43,7 +52,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False, ric
 @app.command()
 @command
 def run_command(
-    area: Annotated[Area, typer.Argument(help="What to measure; `all` leaves out the peers.")] = Area.ALL,
+    area: Annotated[Area, typer.Argument(help="What to measure; `all` leaves out peers and service.")] = Area.ALL,
     engines: Annotated[
         list[str] | None, typer.Option("--engine", help="Measure this engine; may be given again. Without: all present.")
     ] = None,
@@ -55,7 +64,10 @@ def run_command(
     ] = None,
     out: Annotated[Path | None, typer.Option("--output", "-o", help="Write the JSON to this file, too.")] = None,
     plot: Annotated[
-        Path | None, typer.Option("--plot", help="With `peers`: draw cost against batch size into this SVG file.")
+        Path | None,
+        typer.Option(
+            "--plot", help="With `peers`: draw cost against batch size into this SVG file; with `service`: against draws."
+        ),
     ] = None,
 ) -> None:
     """Measure proving, verifying, sizes and auditing on this machine. Asserts nothing about time."""
@@ -70,7 +82,7 @@ def run_command(
     if out is not None:
         _write(out, found.model_dump_json(indent=2) + "\n")
     if plot is not None:
-        _write(plot, comparison.draw(found.rows))
+        _write(plot, PLOTS[area](found.rows))
     if as_json:
         output.print_json(found.model_dump(mode="json"))
     else:
@@ -86,8 +98,8 @@ def run(areas: Sequence[Area], engines: Sequence[str], effort: Effort, progress:
 
 def _check_files(area: Area, out: Path | None, plot: Path | None) -> None:
     """What cannot be written is said now, not after minutes of measuring."""
-    if plot is not None and area is not Area.PEERS:
-        raise InputError("no-plot", "only the area peers is plotted", "只有 peers 可绘图")
+    if plot is not None and area not in PLOTS:
+        raise InputError("no-plot", "only the areas peers and service are plotted", "只有 peers 和 service 可绘图")
     for parent in (file.parent for file in (out, plot) if file is not None):
         if not parent.is_dir():
             raise InputError("not-writable", f"there is no directory {parent}", f"目录 {parent} 不存在")

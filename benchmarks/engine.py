@@ -173,8 +173,18 @@ def _operations(world: World) -> Iterator[Case]:
     proofs = len(draft.proof) + len(headroom.proof) + len(headroom.range_proof)
     yield Case("draw-whole", "draw: both parts made, and verified", whole_draw, proofs)
 
-    drawn, loan = scenario.after_draw(paper, operation, key, opening, bytes(32))
+    drawn, reserved = scenario.after_draw(world, paper, operation, key, opening, bytes(32))
     facts = ledger.facts(drawn.state)
+    paid_out = scenario.disburse(world, drawn, reserved)
+    yield from _pair(
+        "disburse",
+        "disburse",
+        lambda: scenario.disburse(world, drawn, reserved),
+        checked(lambda: ledger.check_disburse(suite, parameters, facts, reserved.state, paid_out)),
+        len(paid_out.proof),
+    )
+
+    drawn, loan = scenario.after_disburse(drawn, reserved, paid_out, bytes(32))
     reduction, rest = scenario.reduce(world, drawn, loan, _AMOUNT)
     yield from _pair(
         "reduce",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
-from benchmarks.report import Row
+from benchmarks.report import NO_TARGET, Row, Target, Unit
 
 Progress = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
 """Opens a progress bar under a description; what it yields is called with (done, of how many)."""
@@ -33,6 +33,9 @@ class Effort:
         with a table of its own 2**8 times more.
     range_proofs: the largest batch of range proofs, also of those that are compared with the peers.
     terms: terms of the large sum of products. stream: draws that one process verifies, one batch after the other.
+    loaded, idle: draws that the service is sent by many clients, and one after the other.
+    drawn: draws on the document that carries many. lenders: banks that draw on one document. compared: draws on each of these.
+    batch: declarations in one batch. starts: of the service. races: of sixteen clients.
     """
 
     quick: bool
@@ -45,6 +48,14 @@ class Effort:
     range_proofs: int
     terms: int
     stream: int
+    loaded: int = 0
+    idle: int = 0
+    drawn: int = 0
+    lenders: int = 0
+    batch: int = 0
+    starts: int = 0
+    races: int = 0
+    compared: int = 0
 
     def draws_for(self, engine: str) -> int:
         """Draws in the batch that this engine verifies."""
@@ -74,6 +85,14 @@ FULL = Effort(
     range_proofs=1000,
     terms=16_384,
     stream=10_000,
+    loaded=2_000,
+    idle=200,
+    drawn=1_000,
+    lenders=300,
+    batch=500,
+    starts=5,
+    races=5,
+    compared=60,
 )
 QUICK = Effort(
     quick=True,
@@ -86,6 +105,14 @@ QUICK = Effort(
     range_proofs=10,
     terms=64,
     stream=100,
+    loaded=24,
+    idle=6,
+    drawn=6,
+    lenders=4,
+    batch=6,
+    starts=1,
+    races=1,
+    compared=4,
 )
 
 
@@ -144,6 +171,13 @@ class Recorder:
         """Items a second."""
         wall, cpu = ([items / seconds for seconds in times if seconds > 0] for times in (sample.wall, sample.cpu))
         self.rows.append(Row.of(self.area, self.engine, name, title, "1/s", wall, cpu=cpu, items=items))
+
+    def figure(
+        self, name: str, title: str, unit: Unit, values: Sequence[float], *, items: int = 1, target: Target = NO_TARGET
+    ) -> None:
+        """Values that were measured elsewhere, with what they must be."""
+        row = Row.of(self.area, self.engine, name, title, unit, values, items=items, target=target)
+        self.rows.append(row)
 
     def ratio(self, name: str, title: str, values: Sequence[float]) -> None:
         """How many times what another takes, in each run or round."""

@@ -14,6 +14,9 @@ from parties.common import output
 _DIGITS = 5
 
 Unit = Literal["ms", "s", "1/s", "bytes", "MiB", "ratio"]
+Target = tuple[float | None, float | None]
+"""What a median must be, and what it should be: at most, or at least for a rate."""
+NO_TARGET: Target = (None, None)
 
 
 class _Model(BaseModel):
@@ -43,6 +46,7 @@ class Row(_Model):
         measured.
     items: how many things one run handled (draws of a batch, entries of a log); 1 for a single thing.
     bytes: the size of what was made, of all its proofs together; null where nothing is made.
+    must, aim: what the median has to be, and what it should be: at most, or at least for a rate; null where nothing is asked.
     """
 
     area: str
@@ -58,6 +62,18 @@ class Row(_Model):
     runs: int
     items: int
     bytes: int | None
+    must: float | None = None
+    aim: float | None = None
+
+    @property
+    def meets(self) -> Literal["", "missed", "must", "aim"]:
+        """How much of what was asked the median reaches."""
+        if self.must is None:
+            return ""
+        sign = -1 if self.unit == "1/s" else 1
+        if sign * self.median > sign * self.must:
+            return "missed"
+        return "aim" if self.aim is not None and sign * self.median <= sign * self.aim else "must"
 
     @classmethod
     def of(
@@ -72,6 +88,7 @@ class Row(_Model):
         cpu: Sequence[float] = (),
         items: int = 1,
         size: int | None = None,
+        target: Target = NO_TARGET,
     ) -> Self:
         """A row from the values of all runs, at least one."""
         return cls(
@@ -88,6 +105,8 @@ class Row(_Model):
             runs=len(values),
             items=items,
             bytes=size,
+            must=target[0],
+            aim=target[1],
         )
 
 
@@ -110,6 +129,11 @@ def _rounded(value: float) -> float:
     return float(f"{value:.{_DIGITS}g}")
 
 
+_COLUMNS = ("what", "median", "p10", "p90", "CPU", "unit", "runs", "bytes")
+_ASKED = ("must", "aim", "reached")
+_LEFT = ("what", "unit", "reached")
+
+
 def show(report: Report) -> None:
     """The report for a person, on stdout: one table an area and engine."""
     machine = report.machine
@@ -117,11 +141,14 @@ def show(report: Report) -> None:
     output.say(f"Python {machine.python} · {machine.openssl} · petlib {machine.petlib} · py_ecc {machine.py_ecc}")
     if report.quick:
         output.say("Quick figures: few runs and small batches. For figures to quote, leave out --quick.")
-    columns = ["what", "median", "p10", "p90", "CPU", "unit", "runs", "bytes"]
     ratios = [row for row in report.rows if row.unit == "ratio" and row.area == "peers"]
     figures = [row for row in report.rows if row not in ratios]
-    for (area, engine), rows in groupby(figures, key=lambda row: (row.area, row.engine)):
-        output.show_table(f"{area}: {engine}", columns, [_cells(row) for row in rows], right=(*columns[1:5], *columns[6:]))
+    for (area, engine), group in groupby(figures, key=lambda row: (row.area, row.engine)):
+        rows = list(group)
+        asked = any(row.must is not None for row in rows)
+        columns = [*_COLUMNS, *(_ASKED if asked else ())]
+        cells = [[*_cells(row), *(_asked(row) if asked else ())] for row in rows]
+        output.show_table(f"{area}: {engine}", columns, cells, right=[name for name in columns if name not in _LEFT])
     _show_ratios(ratios)
 
 
@@ -142,6 +169,11 @@ def _cells(row: Row) -> list[str]:
         return [row.title, _figure(row.median), "", "", "", row.unit, "", size]
     cpu = "" if row.cpu is None else _figure(row.cpu)
     return [row.title, *(_figure(value) for value in (row.median, row.p10, row.p90)), cpu, row.unit, str(row.runs), size]
+
+
+def _asked(row: Row) -> list[str]:
+    sign = "≥" if row.unit == "1/s" else "≤"
+    return [*("" if value is None else f"{sign} {value:g}" for value in (row.must, row.aim)), row.meets]
 
 
 def _figure(value: float) -> str:

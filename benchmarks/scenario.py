@@ -10,8 +10,23 @@ from dataclasses import dataclass, replace
 
 from schemas.entries import AttesterKey, Genesis, Kind, RegulatorKey
 from zkcore import PROTOCOL_VERSION, ledger
+from zkcore.context import ABSENT
 from zkcore.ledger import DocumentState, DrawState, Parameters
-from zkcore.operations import MEMO_SIZE, OWNER, REPAID_OWN_FUNDS, Close, Draft, Draw, Headroom, Memos, Reduce, Register, View
+from zkcore.operations import (
+    CLEARED,
+    MEMO_SIZE,
+    OWNER,
+    REPAID_OWN_FUNDS,
+    Close,
+    Disburse,
+    Draft,
+    Draw,
+    Headroom,
+    Memos,
+    Reduce,
+    Register,
+    View,
+)
 from zkcore.randomness import Randomness, SeededRandomness, random_nonzero_scalar
 from zkcore.secret.keys import SigningSecret, ViewSecret, blind_view_key
 from zkcore.secret.memos import SealSecret
@@ -19,6 +34,7 @@ from zkcore.secret.opening import Opening, fresh_opening
 from zkcore.secret.operations import (
     handled_commitment,
     prove_close,
+    prove_disburse,
     prove_draft,
     prove_headroom,
     prove_reduce,
@@ -30,8 +46,9 @@ from zkcore.suite import Suite
 LIMIT = 100_000_000  # minor units: 1,000,000.00
 TIME = 1_700_000_000  # of every entry, so that documents can be proven in parallel and put into one log
 EXPIRES = TIME + 86_400
-_ORIGIN = "benchmarks.example/log"
+ORIGIN = "benchmarks.example/log"
 _KIND = "export-declaration"
+_COUNTER = "financing"
 _CURRENCY = "USD"
 
 
@@ -67,23 +84,35 @@ def _genesis(suite: Suite, regulator: ViewSecret, attester: SigningSecret, seal:
         protocol=PROTOCOL_VERSION,
         suite=suite.identifier,
         generators=suite.generators_digest,
-        origin=_ORIGIN,
+        origin=ORIGIN,
         epoch=1,
         regulator=RegulatorKey(
             holder="regulator",
             key=regulator.public(suite).encode(),
             seal_key=seal.public,
-            proof=regulator.prove_possession(suite, _ORIGIN, "regulator", seal.public, randomness),
+            proof=regulator.prove_possession(suite, ORIGIN, "regulator", seal.public, randomness),
         ),
         attesters=[
             AttesterKey(
+                role="customs",
                 holder="customs",
                 key=attester.public(suite).encode(),
                 seal_key=seal.public,
-                proof=attester.prove_possession(suite, _ORIGIN, "customs", seal.public, randomness),
+                proof=attester.prove_possession(suite, ORIGIN, "customs", seal.public, randomness),
             )
         ],
-        kinds=[Kind(name=_KIND, restores=["released", "repaid-own-funds"])],
+        kinds=[
+            Kind(
+                name=_KIND,
+                attester="customs",
+                restores=["released", "repaid-own-funds"],
+                counters=[_COUNTER],
+                use="cumulative",
+                reservation_days=90,
+                applications="optional",
+                shares={},
+            )
+        ],
     )
 
 
@@ -114,7 +143,21 @@ def document(world: World, index: int) -> Document:
     opening = fresh_opening(suite, LIMIT, seeded)
     limit = handled_commitment(suite, opening, owner, world.parameters.regulator)
     state = DocumentState(
-        seeded.read(32), _KIND, _CURRENCY, world.parameters.epoch, owner, limit, limit, head=seeded.read(32), draws=0
+        document=seeded.read(32),
+        kind=_KIND,
+        counter=_COUNTER,
+        currency=_CURRENCY,
+        epoch=world.parameters.epoch,
+        owner=owner,
+        limit=limit,
+        residual=limit,
+        head=seeded.read(32),
+        draws=0,
+        status=CLEARED,
+        revision=seeded.read(32),
+        replacement=ABSENT,
+        taken=False,
+        overdrawn=ABSENT,
     )
     return Document(state, world.owner.blinded(suite, blinding), opening, LIMIT)
 
@@ -126,6 +169,8 @@ def register(world: World, paper: Document) -> Register:
         world.parameters,
         document=paper.state.document,
         kind=_KIND,
+        counter=_COUNTER,
+        status=paper.state.status,
         currency=_CURRENCY,
         owner=paper.state.owner,
         attester=world.attester,
@@ -135,12 +180,17 @@ def register(world: World, paper: Document) -> Register:
     )
 
 
-def draw_key(world: World) -> SigningSecret:
-    """A fresh key of the bank, for one draw."""
-    return world.bank.shifted(world.suite, random_nonzero_scalar(world.randomness, world.suite.group))
+def bank(world: World, number: int) -> SigningSecret:
+    """The key of the bank of this number, the same in every process."""
+    return SigningSecret.generate(world.suite, SeededRandomness(b"benchmarks bank %d" % number))
 
 
-def bank_part(world: World, paper: Document, key: SigningSecret, opening: Opening) -> Draft:
+def draw_key(world: World, lender: SigningSecret | None = None) -> SigningSecret:
+    """A fresh key of the world's bank, or of another, for one draw."""
+    return (lender or world.bank).shifted(world.suite, random_nonzero_scalar(world.randomness, world.suite.group))
+
+
+def bank_part(world: World, paper: Document, key: SigningSecret, opening: Opening, expires: int = EXPIRES) -> Draft:
     """The bank's draft of a draw of opening.amount."""
     return prove_draft(
         world.suite,
@@ -149,7 +199,7 @@ def bank_part(world: World, paper: Document, key: SigningSecret, opening: Openin
         draw=world.randomness.read(32),
         key=key,
         opening=opening,
-        expires=EXPIRES,
+        expires=expires,
         memos=world.memos,
         consent=None,
         asked=None,
@@ -172,17 +222,43 @@ def owner_part(world: World, paper: Document, draft: Draft, opening: Opening) ->
     )
 
 
-def draw(world: World, paper: Document, amount: int) -> tuple[Draw, SigningSecret, Opening]:
-    """A whole draw, with the bank's key and opening of it."""
-    key, opening = draw_key(world), fresh_opening(world.suite, amount, world.randomness)
-    draft = bank_part(world, paper, key, opening)
+def draw(
+    world: World, paper: Document, amount: int, lender: SigningSecret | None = None, expires: int = EXPIRES
+) -> tuple[Draw, SigningSecret, Opening]:
+    """A whole draw of the world's bank, or of another, with the key and the opening of it."""
+    key, opening = draw_key(world, lender), fresh_opening(world.suite, amount, world.randomness)
+    draft = bank_part(world, paper, key, opening, expires)
     return Draw(draft, owner_part(world, paper, draft, opening)), key, opening
 
 
-def after_draw(paper: Document, operation: Draw, key: SigningSecret, opening: Opening, leaf: bytes) -> tuple[Document, Loan]:
+def after_draw(
+    world: World, paper: Document, operation: Draw, key: SigningSecret, opening: Opening, leaf: bytes
+) -> tuple[Document, Loan]:
     """Document and loan after the draw was committed."""
-    state, drawn = ledger.drawn(paper.state, operation, leaf)
+    state, drawn = ledger.drawn(world.parameters, paper.state, operation, leaf)
     return replace(paper, state=state, left=paper.left - opening.amount), Loan(drawn, key, opening)
+
+
+def disburse(world: World, paper: Document, loan: Loan) -> Disburse:
+    """The bank pays out all that is reserved."""
+    operation, _ = prove_disburse(
+        world.suite,
+        world.parameters,
+        ledger.facts(paper.state),
+        loan.state,
+        key=loan.key,
+        outstanding=loan.outstanding,
+        rest=None,
+        memos=world.memos,
+        randomness=world.randomness,
+    )
+    return operation
+
+
+def after_disburse(paper: Document, loan: Loan, operation: Disburse, leaf: bytes) -> tuple[Document, Loan]:
+    """Document and loan after all of it was paid out."""
+    state, drawn = ledger.disbursed(paper.state, loan.state, operation, leaf)
+    return replace(paper, state=state), replace(loan, state=drawn)
 
 
 def reduce(world: World, paper: Document, loan: Loan, amount: int) -> tuple[Reduce, Opening]:

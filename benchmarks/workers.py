@@ -6,6 +6,7 @@ What passes between processes is encoded messages: the elements of an engine do 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -17,8 +18,9 @@ from typing import TypeVar
 from benchmarks import scenario
 from benchmarks.measure import SLOW_ENGINES, Progress
 from benchmarks.scenario import World
-from schemas.entries import Closed, Drawn, Reduced, Registered, encode_entry
-from schemas.messages import CloseMessage, DrawMessage, ReduceMessage, RegisterMessage
+from schemas.callers import CALLER_SIZE
+from schemas.entries import Closed, Disbursed, Drawn, Reduced, Registered, encode_entry
+from schemas.messages import CloseMessage, DisburseMessage, DrawMessage, ReduceMessage, RegisterMessage
 from tlog.leaf import leaf_hash
 from zkcore import engine, ledger
 from zkcore.operations import Draw
@@ -27,9 +29,10 @@ from zkcore.secret.opening import Opening, fresh_opening
 from zkcore.secret.range_proof import prove_range
 from zkcore.verifying.batch import Claim, RangeClaim, verify
 
+S = TypeVar("S")
 T = TypeVar("T")
 
-LIFE = ("register", "draw", "draw", "reduce", "close")
+LIFE = ("register", "draw", "draw", "disburse", "reduce", "close")
 """The entries of a document's life, in the order of `prove_life`."""
 
 EncodedRangeProof = tuple[list[bytes], bytes]
@@ -41,6 +44,8 @@ RANGE_SESSION = bytes(range(32))
 _PROCESSES = 2
 _LARGE_DRAW = scenario.LIMIT * 6 // 10
 _SMALL_DRAW = scenario.LIMIT * 35 // 100
+_ANYBODY = bytes(CALLER_SIZE)
+"""In place of a sealed caller, which an audit does not open."""
 
 
 @lru_cache(maxsize=1)
@@ -57,9 +62,14 @@ def proving_engine() -> str:
 
 def in_parallel(work: Callable[[str, int], T], count: int, description: str, progress: Progress) -> list[T]:
     """work(engine, index) for each index below `count`, two processes at a time, in order."""
-    name = proving_engine()
+    return over(work, range(count), description, progress)
+
+
+def over(work: Callable[[str, S], T], items: Sequence[S], description: str, progress: Progress) -> list[T]:
+    """work(engine, item) for each of the items, two processes at a time, in order."""
+    name, count = proving_engine(), len(items)
     with progress(description) as report, _pool(min(_PROCESSES, count)) as pool:
-        return list(_counted(pool.map(work, [name] * count, range(count)), count, report))
+        return list(_counted(pool.map(work, [name] * count, items), count, report))
 
 
 def alone(work: Callable[..., T], name: str, data: list[bytes], *further: int) -> T:
@@ -90,26 +100,60 @@ def prove_draw(name: str, index: int) -> bytes:
     return DrawMessage.of(operation).model_dump_json().encode("ascii")
 
 
+def prove_registration(name: str, index: int) -> bytes:
+    """The registration of the document of this index, as JSON."""
+    here = world(name)
+    operation = scenario.register(here, scenario.document(here, index))
+    return RegisterMessage.of(operation).model_dump_json().encode("ascii")
+
+
+Committed = tuple[int, bytes, bytes]
+"""The index of a document, its registration as JSON, and the leaf of its entry in a service's log."""
+
+
+def registered(here: World, committed: Committed) -> scenario.Document:
+    """The document as the service has it, with nothing drawn."""
+    index, registration, leaf = committed
+    operation = RegisterMessage.model_validate_json(registration).decode(here.suite.group)
+    return replace(scenario.document(here, index), state=ledger.registered(operation, leaf))
+
+
+def prove_first_draw(name: str, committed: Committed) -> bytes:
+    """The first draw on a registered document, as JSON, that a service of today takes."""
+    here = world(name)
+    operation, _, _ = scenario.draw(here, registered(here, committed), _SMALL_DRAW, expires=in_an_hour())
+    return DrawMessage.of(operation).model_dump_json().encode("ascii")
+
+
+def in_an_hour() -> int:
+    """Unix seconds, by the clock of this machine, which is the service's."""
+    return int(time.time()) + 3_600
+
+
 def prove_life(name: str, index: int) -> list[bytes]:
-    """The life of the document of this index, as five log entries: register, two draws, a full repayment, its closing."""
-    here, time = world(name), scenario.TIME
+    """The life of the document of this index, as log entries: registered, drawn on twice, one draw paid out, repaid, closed."""
+    here, when = world(name), scenario.TIME
     paper = scenario.document(here, index)
 
     registration = scenario.register(here, paper)
-    entries = [encode_entry(Registered(time=time, body=RegisterMessage.of(registration)))]
+    entries = [encode_entry(Registered(time=when, body=RegisterMessage.of(registration)))]
     paper = replace(paper, state=ledger.registered(registration, leaf_hash(entries[-1])))
 
     loans = []
     for amount in (_LARGE_DRAW, _SMALL_DRAW):
         operation, key, opening = scenario.draw(here, paper, amount)
-        entries.append(encode_entry(Drawn(time=time, body=DrawMessage.of(operation))))
-        paper, loan = scenario.after_draw(paper, operation, key, opening, leaf_hash(entries[-1]))
+        entries.append(encode_entry(Drawn(time=when, body=DrawMessage.of(operation), caller=_ANYBODY)))
+        paper, loan = scenario.after_draw(here, paper, operation, key, opening, leaf_hash(entries[-1]))
         loans.append(loan)
 
+    paid_out = scenario.disburse(here, paper, loans[0])
+    entries.append(encode_entry(Disbursed(time=when, body=DisburseMessage.of(paid_out), caller=_ANYBODY)))
+    paper, loans[0] = scenario.after_disburse(paper, loans[0], paid_out, leaf_hash(entries[-1]))
     reduction, rest = scenario.reduce(here, paper, loans[0], _LARGE_DRAW)
-    entries.append(encode_entry(Reduced(time=time, body=ReduceMessage.of(reduction))))
+    entries.append(encode_entry(Reduced(time=when, body=ReduceMessage.of(reduction), caller=_ANYBODY)))
     paper, settled = scenario.after_reduce(here, paper, loans[0], reduction, rest, leaf_hash(entries[-1]))
-    entries.append(encode_entry(Closed(time=time, body=CloseMessage.of(scenario.close(here, paper, settled)))))
+    closing = CloseMessage.of(scenario.close(here, paper, settled))
+    entries.append(encode_entry(Closed(time=when, body=closing, caller=_ANYBODY)))
     return entries
 
 

@@ -1,7 +1,8 @@
 """The log's entries: canonical JSON, at most 65,535 bytes. The first is the genesis, which fixes what the log is about.
 
 Entries contain no head and no amount: a bank that sees two of its own entries on one document cannot tell whether another
-bank drew in between.
+bank drew in between. What a bank commits carries who called (`caller`), sealed by the service to the regulator: it is no part
+of what was proven, and no rule depends on it.
 """
 
 from __future__ import annotations
@@ -10,16 +11,31 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from schemas.callers import SealedCaller
 from schemas.canonical import canonical, parse_strict
-from schemas.messages import CloseMessage, DrawMessage, Reason, ReduceMessage, RegisterMessage
+from schemas.messages import (
+    AmendMessage,
+    ApplyMessage,
+    ChangeStatusMessage,
+    CloseMessage,
+    DecideMessage,
+    DisburseMessage,
+    DrawMessage,
+    ExpireMessage,
+    OverdrawnMessage,
+    Reason,
+    ReduceMessage,
+    RegisterMessage,
+)
 from schemas.wire import Digest, Epoch, Holder, Message, Name, Origin, Point, Proof, SealKey, Seconds
 from zkcore import PROTOCOL_VERSION
-from zkcore.errors import EncodingError
+from zkcore.errors import EncodingError, KeyRejected
 from zkcore.ledger import KindPolicy, Parameters, signing_key_claim, view_key_claim
 from zkcore.suite import Suite
 from zkcore.verifying.batch import verify
 
 MAXIMUM_ENTRY_SIZE = 65_535
+_DAY = 86_400
 
 
 class RegulatorKey(Message):
@@ -32,8 +48,9 @@ class RegulatorKey(Message):
 
 
 class AttesterKey(Message):
-    """An attester's public signing key with its proof of possession, and its seal key."""
+    """An attester's public signing key with its proof of possession, its seal key, and the role in which it attests."""
 
+    role: Name
     holder: Holder
     key: Point
     seal_key: SealKey
@@ -41,10 +58,37 @@ class AttesterKey(Message):
 
 
 class Kind(Message):
-    """A kind of document: which reasons of a reduction give headroom back."""
+    """A kind of document: who attests it, and the policy of its draws.
+
+    attester: the role of its attesters
+    restores: the reasons of a reduction that give headroom back; `released` always does, and is listed for readers
+    counters: what its limit can count, each registered as a document of its own
+    use: whether it can be drawn on again and again up to its limit, or once
+    reservation_days: how long a draw may wait for its disbursement, at most
+    applications: whether a draw needs an approved application on the log
+    shares: the financeable part of the declared total by supervision mode, in whole percent; none where modes play no part
+    """
 
     name: Name
+    attester: Name
     restores: list[Reason]
+    counters: list[Name] = Field(min_length=1, max_length=10)
+    use: Literal["cumulative", "single"]
+    reservation_days: int = Field(ge=1, le=3_650)
+    applications: Literal["optional", "required"]
+    shares: dict[Annotated[str, Field(pattern=r"^[0-9]{4}$")], Annotated[int, Field(ge=0, le=100)]]
+
+    def policy(self) -> KindPolicy:
+        """As the ledger knows it."""
+        return KindPolicy(
+            name=self.name,
+            attester=self.attester,
+            restores=frozenset(self.restores),
+            counters=tuple(self.counters),
+            single_use=self.use == "single",
+            reservation=self.reservation_days * _DAY,
+            applied_for=self.applications == "required",
+        )
 
 
 class Genesis(Message):
@@ -72,8 +116,11 @@ class Genesis(Message):
             raise EncodingError("a kind of document stands twice in the genesis")
         decode = suite.group.decode
         regulator, attesters = decode(self.regulator.key), [decode(item.key) for item in self.attesters]
-        kinds = {kind.name: KindPolicy(kind.name, frozenset(kind.restores)) for kind in self.kinds}
-        parameters = Parameters(self.origin, self.epoch, regulator, tuple(attesters), kinds)
+        roles = dict(zip(attesters, [item.role for item in self.attesters], strict=True))
+        if len(roles) != len(attesters):
+            raise KeyRejected("an attester's key stands twice in the genesis")
+        kinds = {kind.name: kind.policy() for kind in self.kinds}
+        parameters = Parameters(self.origin, self.epoch, regulator, roles, kinds)
         parameters.check()
         held = self.regulator
         claims = [view_key_claim(suite, self.origin, held.holder, held.seal_key, regulator, held.proof, "regulator")]
@@ -92,12 +139,64 @@ class Registered(Message):
     body: RegisterMessage
 
 
+class StatusChanged(Message):
+    """An attester said what became of a document."""
+
+    type: Literal["status"] = "status"
+    time: Seconds
+    body: ChangeStatusMessage
+
+
+class Amended(Message):
+    """An attester replaced a document's limit."""
+
+    type: Literal["amend"] = "amend"
+    time: Seconds
+    body: AmendMessage
+
+
+class ShownOverdrawn(Message):
+    """The regulator showed that a document is overdrawn."""
+
+    type: Literal["overdrawn"] = "overdrawn"
+    time: Seconds
+    body: OverdrawnMessage
+
+
+class Applied(Message):
+    """An application reached a bank."""
+
+    type: Literal["apply"] = "apply"
+    time: Seconds
+    body: ApplyMessage
+    caller: SealedCaller
+
+
+class Decided(Message):
+    """A bank decided about an application."""
+
+    type: Literal["decide"] = "decide"
+    time: Seconds
+    body: DecideMessage
+    caller: SealedCaller
+
+
 class Drawn(Message):
     """A draw was verified and committed."""
 
     type: Literal["draw"] = "draw"
     time: Seconds
     body: DrawMessage
+    caller: SealedCaller
+
+
+class Disbursed(Message):
+    """A draw was disbursed."""
+
+    type: Literal["disburse"] = "disburse"
+    time: Seconds
+    body: DisburseMessage
+    caller: SealedCaller
 
 
 class Reduced(Message):
@@ -106,6 +205,7 @@ class Reduced(Message):
     type: Literal["reduce"] = "reduce"
     time: Seconds
     body: ReduceMessage
+    caller: SealedCaller
 
 
 class Closed(Message):
@@ -114,13 +214,36 @@ class Closed(Message):
     type: Literal["close"] = "close"
     time: Seconds
     body: CloseMessage
+    caller: SealedCaller
 
 
-Entry = Annotated[Genesis | Registered | Drawn | Reduced | Closed, Field(discriminator="type")]
-_ADAPTER: TypeAdapter[Genesis | Registered | Drawn | Reduced | Closed] = TypeAdapter(Entry)
+class Expired(Message):
+    """A reservation freed itself after its expiry."""
+
+    type: Literal["expire"] = "expire"
+    time: Seconds
+    body: ExpireMessage
 
 
-def encode_entry(entry: Genesis | Registered | Drawn | Reduced | Closed) -> bytes:
+AnyEntry = (
+    Genesis
+    | Registered
+    | StatusChanged
+    | Amended
+    | ShownOverdrawn
+    | Applied
+    | Decided
+    | Drawn
+    | Disbursed
+    | Reduced
+    | Closed
+    | Expired
+)
+Entry = Annotated[AnyEntry, Field(discriminator="type")]
+_ADAPTER: TypeAdapter[AnyEntry] = TypeAdapter(Entry)
+
+
+def encode_entry(entry: AnyEntry) -> bytes:
     """Canonical bytes. Raises EncodingError above 65,535 bytes."""
     data = canonical(entry)
     if len(data) > MAXIMUM_ENTRY_SIZE:
@@ -128,7 +251,7 @@ def encode_entry(entry: Genesis | Registered | Drawn | Reduced | Closed) -> byte
     return data
 
 
-def decode_entry(data: bytes) -> Genesis | Registered | Drawn | Reduced | Closed:
+def decode_entry(data: bytes) -> AnyEntry:
     """Inverse of encode_entry. Raises EncodingError for anything that is not exactly one canonical entry."""
     if len(data) > MAXIMUM_ENTRY_SIZE:
         raise EncodingError(f"an entry is at most {MAXIMUM_ENTRY_SIZE} bytes")

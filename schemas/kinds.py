@@ -28,7 +28,7 @@ def _kind(name: str, table: object) -> Kind:
     if "name" in fields:
         raise ValueError(f"the kind [{name}] has its name in its heading; remove the field `name`")
     try:
-        return Kind.model_validate({**fields, "name": name})
+        return Kind.model_validate({"shares": {}, **fields, "name": name})
     except ValidationError as error:
-        reasons = "; ".join(str(item["msg"]) for item in error.errors())
-        raise ValueError(f"the kind [{name}] is not one with a list `restores` of reasons: {reasons}") from error
+        reasons = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        raise ValueError(f"the kind [{name}] is not described as kinds.toml says: {reasons}") from error

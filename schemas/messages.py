@@ -5,7 +5,7 @@ Decoding a message decodes and checks every point (zkcore raises LengthError or 
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
@@ -24,6 +24,8 @@ from schemas.wire import (
 )
 from zkcore import operations
 from zkcore.commitments import HandledCommitment
+from zkcore.context import ABSENT
+from zkcore.errors import EncodingError
 from zkcore.group import Group
 
 MAXIMUM_DOCUMENTS = 100
@@ -32,6 +34,9 @@ MAXIMUM_LINES = 100
 """Draws in one financing."""
 
 Reader = Literal["owner", "regulator"]
+DocumentStatusName = Literal["declared", "customs-released", "cleared", "frozen", "returned", "deleted"]
+AmendmentReason = Literal["amended", "partly-returned"]
+Decision = Literal["accepted", "approved", "rejected"]
 Reason = Literal["released", "repaid-own-funds", "repaid-proceeds", "written-off"]
 
 
@@ -54,6 +59,8 @@ class RegisterMessage(Message):
 
     document: Identifier
     kind: Name
+    counter: Name
+    status: DocumentStatusName
     currency: Currency
     epoch: Epoch
     attester: Point
@@ -65,23 +72,29 @@ class RegisterMessage(Message):
 
     @classmethod
     def of(cls, operation: operations.Register) -> Self:
-        return cls(
-            document=operation.document,
-            kind=operation.kind,
-            currency=operation.currency,
-            epoch=operation.epoch,
-            attester=operation.attester.encode(),
-            owner=operation.owner.encode(),
-            limit=operation.limit.encode(),
-            memos=MemosMessage.of(operation.memos),
-            proof=operation.proof,
-            range_proof=operation.range_proof,
+        return cls.model_validate(
+            {
+                "document": operation.document,
+                "kind": operation.kind,
+                "counter": operation.counter,
+                "status": operation.status,
+                "currency": operation.currency,
+                "epoch": operation.epoch,
+                "attester": operation.attester.encode(),
+                "owner": operation.owner.encode(),
+                "limit": operation.limit.encode(),
+                "memos": MemosMessage.of(operation.memos),
+                "proof": operation.proof,
+                "range_proof": operation.range_proof,
+            }
         )
 
     def decode(self, group: Group) -> operations.Register:
         return operations.Register(
             self.document,
             self.kind,
+            self.counter,
+            self.status,
             self.currency,
             self.epoch,
             group.decode(self.attester),
@@ -91,6 +104,162 @@ class RegisterMessage(Message):
             self.proof,
             self.range_proof,
         )
+
+
+class ChangeStatusMessage(Message):
+    """The attester says what became of a document. `replacement`: the document that stands for a deleted one, or null."""
+
+    document: Identifier
+    attester: Point
+    status: DocumentStatusName
+    replacement: Identifier | None
+    memos: MemosMessage
+    proof: Proof
+
+    @classmethod
+    def of(cls, operation: operations.ChangeStatus) -> Self:
+        return cls.model_validate(
+            {
+                "document": operation.document,
+                "attester": operation.attester.encode(),
+                "status": operation.status,
+                "replacement": None if operation.replacement == ABSENT else operation.replacement,
+                "memos": MemosMessage.of(operation.memos),
+                "proof": operation.proof,
+            }
+        )
+
+    def decode(self, group: Group) -> operations.ChangeStatus:
+        """Raises EncodingError for a replacement of 32 zero bytes, which would be a second way to write null."""
+        if self.replacement == ABSENT:
+            raise EncodingError("a replacement that is absent is null")
+        return operations.ChangeStatus(
+            self.document,
+            group.decode(self.attester),
+            self.status,
+            self.replacement or ABSENT,
+            self.memos.decode(),
+            self.proof,
+        )
+
+
+class AmendMessage(Message):
+    """The attester replaces a document's limit. `limit` is C, D_owner, D_regulator, 33 bytes each."""
+
+    document: Identifier
+    attester: Point
+    reason: AmendmentReason
+    limit: Handled
+    memos: MemosMessage
+    proof: Proof
+    range_proof: Proof
+
+    @classmethod
+    def of(cls, operation: operations.Amend) -> Self:
+        return cls.model_validate(
+            {
+                "document": operation.document,
+                "attester": operation.attester.encode(),
+                "reason": operation.reason,
+                "limit": operation.limit.encode(),
+                "memos": MemosMessage.of(operation.memos),
+                "proof": operation.proof,
+                "range_proof": operation.range_proof,
+            }
+        )
+
+    def decode(self, group: Group) -> operations.Amend:
+        return operations.Amend(
+            self.document,
+            group.decode(self.attester),
+            self.reason,
+            HandledCommitment.decode(group, self.limit),
+            self.memos.decode(),
+            self.proof,
+            self.range_proof,
+        )
+
+
+class OverdrawnMessage(Message):
+    """The regulator shows that more is drawn on a document than its limit; `over` commits to how much more."""
+
+    document: Identifier
+    over: Point
+    proof: Proof
+    range_proof: Proof
+
+    @classmethod
+    def of(cls, operation: operations.Overdrawn) -> Self:
+        return cls(
+            document=operation.document,
+            over=operation.over.encode(),
+            proof=operation.proof,
+            range_proof=operation.range_proof,
+        )
+
+    def decode(self, group: Group) -> operations.Overdrawn:
+        return operations.Overdrawn(self.document, group.decode(self.over), self.proof, self.range_proof)
+
+
+class ApplyMessage(Message):
+    """An application reaches a bank: `consent` is the owner's part, `proof` the bank's. It names no amount."""
+
+    document: Identifier
+    draw: Identifier
+    key: Point
+    application: Identifier
+    expires: Seconds
+    consent: Proof
+    memos: MemosMessage
+    proof: Proof
+
+    @classmethod
+    def of(cls, operation: operations.Apply) -> Self:
+        return cls(
+            document=operation.document,
+            draw=operation.draw,
+            key=operation.key.encode(),
+            application=operation.application,
+            expires=operation.expires,
+            consent=operation.consent,
+            memos=MemosMessage.of(operation.memos),
+            proof=operation.proof,
+        )
+
+    def decode(self, group: Group) -> operations.Apply:
+        return operations.Apply(
+            self.document,
+            self.draw,
+            group.decode(self.key),
+            self.application,
+            self.expires,
+            self.consent,
+            self.memos.decode(),
+            self.proof,
+        )
+
+
+class DecideMessage(Message):
+    """The bank accepts, approves or rejects an application."""
+
+    draw: Identifier
+    decision: Decision
+    memos: MemosMessage
+    proof: Proof
+
+    @classmethod
+    def of(cls, operation: operations.Decide) -> Self:
+        return cls.model_validate(
+            {
+                "draw": operation.draw,
+                "decision": operation.decision,
+                "memos": MemosMessage.of(operation.memos),
+                "proof": operation.proof,
+            }
+        )
+
+    def decode(self, group: Group) -> operations.Decide:
+        return operations.Decide(self.draw, self.decision, self.memos.decode(), self.proof)
 
 
 class ConsentMessage(Message):
@@ -109,7 +278,11 @@ class ConsentMessage(Message):
 
 
 class DraftMessage(Message):
-    """The bank's part of a draw. `amount` is C, D_owner, D_regulator, 33 bytes each."""
+    """The bank's part of a draw. `amount` is C, D_owner, D_regulator, 33 bytes each.
+
+    `expires`: until when it can be committed and, once committed, until when it must be disbursed. `moves`: the draw on a
+    deleted document that this one takes over, or null.
+    """
 
     document: Identifier
     draw: Identifier
@@ -117,6 +290,7 @@ class DraftMessage(Message):
     amount: Handled
     expires: Seconds
     consent: ConsentMessage | None
+    moves: Identifier | None
     memos: MemosMessage
     proof: Proof
 
@@ -129,6 +303,7 @@ class DraftMessage(Message):
             amount=draft.amount.encode(),
             expires=draft.expires,
             consent=None if draft.consent is None else ConsentMessage.of(draft.consent),
+            moves=draft.moves,
             memos=MemosMessage.of(draft.memos),
             proof=draft.proof,
         )
@@ -141,6 +316,7 @@ class DraftMessage(Message):
             HandledCommitment.decode(group, self.amount),
             self.expires,
             None if self.consent is None else self.consent.decode(group),
+            self.moves,
             self.memos.decode(),
             self.proof,
         )
@@ -181,6 +357,43 @@ class DrawMessage(Message):
 
     def decode(self, group: Group) -> operations.Draw:
         return operations.Draw(self.draft.decode(group), self.headroom.decode(group))
+
+
+class DisburseMessage(Message):
+    """The bank pays out what it reserved: all (`rest` and `range_proof` are null), or all but `rest`, which is released."""
+
+    draw: Identifier
+    rest: Handled | None
+    memos: MemosMessage
+    proof: Proof
+    range_proof: Proof | None
+
+    @classmethod
+    def of(cls, operation: operations.Disburse) -> Self:
+        return cls(
+            draw=operation.draw,
+            rest=None if operation.rest is None else operation.rest.encode(),
+            memos=MemosMessage.of(operation.memos),
+            proof=operation.proof,
+            range_proof=operation.range_proof or None,
+        )
+
+    def decode(self, group: Group) -> operations.Disburse:
+        rest = None if self.rest is None else HandledCommitment.decode(group, self.rest)
+        return operations.Disburse(self.draw, rest, self.memos.decode(), self.proof, self.range_proof or b"")
+
+
+class ExpireMessage(Message):
+    """A reservation that was not disbursed by its expiry frees itself. The service writes it; nobody sends it."""
+
+    draw: Identifier
+
+    @classmethod
+    def of(cls, operation: operations.Expire) -> Self:
+        return cls(draw=operation.draw)
+
+    def decode(self, group: Group) -> operations.Expire:
+        return operations.Expire(self.draw)
 
 
 class ReduceMessage(Message):
@@ -266,3 +479,47 @@ class FinancingRequest(Message):
     """The draws of one financing: all or none. No two of them on one document."""
 
     lines: list[DrawMessage] = Field(min_length=1, max_length=MAXIMUM_LINES)
+
+
+class ApplyStep(Message):
+    """A line of a steps request: an application."""
+
+    type: Literal["apply"] = "apply"
+    body: ApplyMessage
+
+
+class DecideStep(Message):
+    """A line of a steps request: a decision about an application."""
+
+    type: Literal["decide"] = "decide"
+    body: DecideMessage
+
+
+class DisburseStep(Message):
+    """A line of a steps request: a disbursement."""
+
+    type: Literal["disburse"] = "disburse"
+    body: DisburseMessage
+
+
+class ReduceStep(Message):
+    """A line of a steps request: a release, repayment or write-off."""
+
+    type: Literal["reduce"] = "reduce"
+    body: ReduceMessage
+
+
+class CloseStep(Message):
+    """A line of a steps request: the end of a draw."""
+
+    type: Literal["close"] = "close"
+    body: CloseMessage
+
+
+Step = Annotated[ApplyStep | DecideStep | DisburseStep | ReduceStep | CloseStep, Field(discriminator="type")]
+
+
+class StepsRequest(Message):
+    """Steps of one financing before and after its draws: all or none. No two of them on one draw or one document."""
+
+    steps: list[Step] = Field(min_length=1, max_length=MAXIMUM_LINES)

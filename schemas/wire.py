@@ -20,7 +20,10 @@ from zkcore.commitments import HANDLED_COMMITMENT_SIZE
 from zkcore.group import ELEMENT_SIZE, SCALAR_SIZE
 from zkcore.operations import EXPIRES_MAXIMUM, MEMO_SIZE
 
+_ANY_SIZE = "^(?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-][AQgw]|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048])?$"
 _ALPHABET = re.compile(r"[A-Za-z0-9_-]*")
+_LAST = {0: "", 2: "AQgw", 3: "AEIMQUYcgkosw048"}
+"""Which characters can be last, by how many stand after the last group of four: the others have stray bits."""
 
 
 def encode_base64url(data: bytes) -> str:
@@ -36,7 +39,7 @@ def decode_base64url(text: str) -> bytes:
         data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except binascii.Error as error:
         raise ValueError("bytes are base64url without padding; this length cannot be one") from error
-    if encode_base64url(data) != text:
+    if len(text) % 4 and text[-1] not in _LAST[len(text) % 4]:
         raise ValueError("bytes are base64url in canonical form; the last character has stray bits")
     return data
 
@@ -68,13 +71,19 @@ class Base64Url:
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         least, most = (4 * self.least + 2) // 3, (4 * self.most + 2) // 3
-        return {"type": "string", "pattern": f"^[A-Za-z0-9_-]{{{least},{most}}}$", "contentEncoding": "base64url"}
+        described = {"type": "string", "contentEncoding": "base64url"}
+        if self.least != self.most:
+            return {**described, "pattern": _ANY_SIZE, "minLength": least, "maxLength": most}
+        whole, last = least - (least % 4 > 0), _LAST[least % 4]
+        return {**described, "pattern": f"^[A-Za-z0-9_-]{{{whole}}}" + (f"[{last}]$" if last else "$")}
 
 
 Identifier = Annotated[bytes, Base64Url(32)]
 Digest = Annotated[bytes, Base64Url(32)]
 Nonce = Annotated[bytes, Base64Url(16)]
 SealKey = Annotated[bytes, Base64Url(32)]
+RequestPublicKey = Annotated[bytes, Base64Url(32)]
+RequestSignature = Annotated[bytes, Base64Url(64)]
 Point = Annotated[bytes, Base64Url(ELEMENT_SIZE)]
 Scalar = Annotated[bytes, Base64Url(SCALAR_SIZE)]
 Handled = Annotated[bytes, Base64Url(HANDLED_COMMITMENT_SIZE)]

@@ -7,17 +7,17 @@ framework's own reader does not.
 from __future__ import annotations
 
 import hmac
-import re
 from typing import Annotated, TypeVar
 
 from fastapi import Depends, Header, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import BaseModel, BeforeValidator, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from schemas import problems
 from schemas.canonical import parse_strict
 from schemas.wire import Identifier
 from service.idempotency import RequestKey
+from service.institutions.caller import Signed
 from service.problems import Refusal, malformed, of_validation
 
 M = TypeVar("M", bound=BaseModel)
@@ -32,7 +32,7 @@ def read_message(model: type[M], body: bytes) -> M:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        raise of_validation(error.errors(include_url=False, include_context=False, include_input=False)) from error
+        raise of_validation(error.errors(include_url=False, include_context=False, include_input=False), content) from error
 
 
 def check_same(identifier: bytes, named: bytes, pointer: str) -> None:
@@ -59,26 +59,20 @@ _IDEMPOTENCY_KEY = Header(
 )
 
 
-async def _request_key(request: Request, body: JsonBody, key: Annotated[str, _IDEMPOTENCY_KEY]) -> RequestKey:
-    return RequestKey.of(key, request.method, request.scope["path"], body)
+IdempotencyKey = Annotated[str, _IDEMPOTENCY_KEY]
+
+
+async def _request_key(request: Request, caller: Signed, body: JsonBody, key: IdempotencyKey) -> RequestKey:
+    return RequestKey.of(caller.institution, key, request.method, request.scope["path"], body)
 
 
 Key = Annotated[RequestKey, Depends(_request_key)]
-"""Which write this is, from its Idempotency-Key, method, path and body."""
+"""Which write this is, from its caller's institution, its Idempotency-Key, method, path and body."""
 
 _EXAMPLE_ID = "q8S0rkYHJBHWx3o6fVjEwVJzB4T0X1mUu9bJpYzq1dI"
 DocumentId = Annotated[Identifier, Path(alias="id", description="32 bytes as base64url, random", examples=[_EXAMPLE_ID])]
 DrawId = Annotated[Identifier, Path(alias="id", description="32 bytes as base64url, random", examples=[_EXAMPLE_ID])]
 
-
-def _digits(value: object) -> object:
-    """Digits and nothing else: int() would also take signs, spaces and underscores."""
-    if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,16}", value, re.ASCII):
-        raise ValueError("write digits only")
-    return value
-
-
-Digits = BeforeValidator(_digits)
 
 _BEARER = HTTPBearer(auto_error=False, description="The export token that the operator gave to the auditor.")
 

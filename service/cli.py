@@ -1,41 +1,55 @@
-"""`tradeveil serve`: begin a log, and run its service."""
+"""`tradeveil serve`: begin a log, run its service, and show what it runs with."""
 
 from __future__ import annotations
 
 import os
 import secrets
-import signal
-import socket
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
-import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
 
 from schemas.entries import encode_entry
 from schemas.kinds import load_kinds
-from service.app import create_app
+from service.authenticity.keys import add_key, create_keys, end_key
+from service.authenticity.storage import drop_records
 from service.genesis import GenesisError, compose, read_identity, store
+from service.institutions.cli import admit_identity
+from service.institutions.cli import app as institutions
+from service.institutions.pseudonyms import PseudonymError, Pseudonyms
+from service.institutions.registry import Registry, RegistryError
 from service.logs import configure_logs
-from service.metrics import serve_metrics
-from service.settings import DATABASE_NAME, DATABASE_VARIABLE, TOKEN_NAME, Settings, SettingsError, database_url, load_settings
+from service.serving import listen, serve
+from service.settings import (
+    DATABASE_NAME,
+    EVALUATION_KEYS_NAME,
+    FILE_NAME,
+    KEY_NAME,
+    TOKEN_NAME,
+    Settings,
+    SettingsError,
+    database_url,
+    effective,
+    load_settings,
+    make_service_key,
+    sample,
+)
 from service.storage import open_storage
-from service.verifier import Verifier
 from tlog.leaf import leaf_hash
 from zkcore import engine
 from zkcore.errors import ZkError
 
 _USAGE = 2
+_USUAL_ROLE = "customs"
 _PRIVATE_UMASK = 0o077
 _TOKEN_BYTES = 32
-_GRACE_SECONDS = 30
-_LARGEST_PORT = 65_535
 
 app = typer.Typer(no_args_is_help=True, help="The verifier service: it checks every proof and sees no amount.")
+
+app.add_typer(institutions, name="institutions")
 
 Directory = Annotated[Path, typer.Option(help="Where the service keeps its database and its export token.", file_okay=False)]
 
@@ -44,50 +58,113 @@ Directory = Annotated[Path, typer.Option(help="Where the service keeps its datab
 def init(
     directory: Directory,
     origin: Annotated[str, typer.Option(help="The log's name, for example log.example/export.")],
-    attester: Annotated[list[Path], typer.Option(help="An attester's identity.json; give the option once for each.")],
+    attester: Annotated[
+        list[str],
+        typer.Option(
+            metavar="[ROLE=]FILE",
+            help="An attester's identity.json and the role in which it attests (customs, unless told); once for each.",
+        ),
+    ],
     regulator: Annotated[Path, typer.Option(help="The regulator's identity.json.")],
     kinds: Annotated[
         Path | None, typer.Option(help="A file of document kinds, instead of the one that ships with this.")
     ] = None,
 ) -> None:
-    """Begin a log: its first entry, its database, and the token for auditors."""
+    """Begin a log: its first entry, its database, the token for auditors, and the first evaluation key."""
     os.umask(_PRIVATE_UMASK)
     try:
         path, genesis = begin(directory, origin, attester, regulator, kinds)
-    except (GenesisError, SettingsError, ZkError, ValueError, OSError) as error:
+    except (GenesisError, SettingsError, RegistryError, ZkError, ValueError, OSError) as error:
         _fail(str(error))
     except SQLAlchemyError as error:
         _fail_database(error)
     typer.echo(f"The log {origin} is begun in {directory}.")
     typer.echo(f"Its genesis digest, which every party should compare: {genesis.hex()}")
     typer.echo(f"Auditors and the regulator need the token in {path}; nobody else does.")
+    typer.echo(f"Keep a copy of {directory / KEY_NAME}: the database names institutions under it.")
+    typer.echo("Attesters and the regulator are admitted; admit each bank:")
+    typer.echo(f"  tradeveil serve institutions add bank/identity.json --directory {directory}")
     typer.echo(f"Next: tradeveil serve run --directory {directory}")
 
 
 def begin(
-    directory: Path, origin: str, attesters: list[Path], regulator: Path, kinds: Path | None = None
+    directory: Path, origin: str, attesters: Sequence[str | Path], regulator: Path, kinds: Path | None = None
 ) -> tuple[Path, bytes]:
     """Begin a log in a directory. Returns the path of its export token and the digest of its genesis (its leaf hash, 32 bytes).
 
-    Everything is checked before anything is written.
+    `attesters` are files, or `ROLE=FILE`. Everything is checked before anything is written.
 
     Raises GenesisError, SettingsError, ValueError (kinds), OSError.
     """
-    if any((directory / name).exists() for name in (DATABASE_NAME, TOKEN_NAME)):
+    if any((directory / name).exists() for name in (DATABASE_NAME, TOKEN_NAME, KEY_NAME, EVALUATION_KEYS_NAME)):
         raise SettingsError(f"{directory} is a service's directory already; choose another, or remove it if it was never used")
-    suite = engine.load()
-    identities = [read_identity(path) for path in attesters]
-    genesis = compose(suite, origin, read_identity(regulator), identities, load_kinds(kinds), int(time.time()))
+    database, suite = database_url(directory), engine.load()
+    bureau = read_identity(regulator)
+    identities = [(role, read_identity(path)) for role, path in map(_attester, attesters)]
+    genesis = compose(suite, origin, bureau, identities, load_kinds(kinds), int(time.time()))
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    storage = open_storage(database_url(directory), suite.group, workers=1)
+    storage = open_storage(database, suite.group, workers=1)
     try:
         store(storage, genesis)
+        registry = Registry(storage, Pseudonyms(make_service_key(directory / KEY_NAME)))
+        for identity in (bureau, *(attester for _, attester in identities)):
+            admit_identity(registry, identity, genesis.time)
     finally:
         storage.close()
     token = directory / TOKEN_NAME
     with os.fdopen(os.open(token, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
         file.write(secrets.token_urlsafe(_TOKEN_BYTES) + "\n")
+    create_keys(directory / EVALUATION_KEYS_NAME, genesis.time)
+    if not (directory / FILE_NAME).exists():
+        (directory / FILE_NAME).write_text(sample(), encoding="utf-8")
     return token, leaf_hash(encode_entry(genesis))
+
+
+def _attester(given: str | Path) -> tuple[str, Path]:
+    """The role and the file of an attester as the command line gives them."""
+    role, separator, path = str(given).partition("=")
+    return (role, Path(path)) if separator else (_USUAL_ROLE, Path(given))
+
+
+@app.command("rotate-evaluation-key")
+def rotate_evaluation_key(
+    directory: Directory,
+    retire: Annotated[int | None, typer.Option(min=1, help="End this epoch instead, and forget its key and records.")] = None,
+) -> None:
+    """Add an evaluation key, while the service runs; both evaluate until the old one is ended with --retire.
+
+    Between the two every attester publishes its records again (tradeveil customs publish). docs/DEPLOYING.md has the procedure.
+    A directory from before there were evaluation keys gets its first.
+    """
+    os.umask(_PRIVATE_UMASK)
+    try:
+        settings = load_settings(directory)
+        said = _add_key(directory) if retire is None else _retire(directory, settings, retire)
+    except (SettingsError, ZkError, OSError) as error:
+        _fail(str(error))
+    except SQLAlchemyError as error:
+        _fail_database(error)
+    typer.echo(said)
+
+
+def _add_key(directory: Path) -> str:
+    path, now = directory / EVALUATION_KEYS_NAME, int(time.time())
+    if not path.exists():
+        create_keys(path, now)
+        return f"The first evaluation key is in {path}. Attesters publish their records next: tradeveil customs publish."
+    epoch = add_key(path, now)
+    return f"Epoch {epoch} has begun, and those before go on. Attesters publish their records next: tradeveil customs publish."
+
+
+def _retire(directory: Path, settings: Settings, epoch: int) -> str:
+    """First nobody is answered under it any more, then its records go."""
+    end_key(directory / EVALUATION_KEYS_NAME, epoch, int(time.time()))
+    storage = open_storage(settings.database, engine.load().group, workers=1)
+    try:
+        dropped = drop_records(storage, epoch)
+    finally:
+        storage.close()
+    return f"Epoch {epoch} has ended; {dropped} records of it are forgotten."
 
 
 @app.command()
@@ -98,6 +175,7 @@ def migrate(directory: Directory) -> None:
     """
     os.umask(_PRIVATE_UMASK)
     try:
+        make_service_key(directory / KEY_NAME)  # a directory from before there was one
         before, after = _migrate(load_settings(directory))
     except (SettingsError, ZkError, OSError) as error:
         _fail(str(error))
@@ -119,86 +197,49 @@ def _migrate(settings: Settings) -> tuple[int, int]:
         storage.close()
 
 
+Host = Annotated[str | None, typer.Option(help="The address to listen on: loopback, unless told.", show_default=False)]
+Port = Annotated[int | None, typer.Option(help="The port to listen on; 0 for any free one.", show_default="8440")]
+Workers = Annotated[int | None, typer.Option(help="Processes that serve.", show_default="1")]
+MetricsPort = Annotated[
+    int | None, typer.Option(help="Serve Prometheus metrics on this loopback port; 0 for none.", show_default="none")
+]
+
+
 @app.command()
 def run(
-    directory: Directory,
-    host: Annotated[str, typer.Option(help="Loopback unless told; put TLS in front of anything else.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=_LARGEST_PORT, help="0 for any free one.")] = 8440,
-    metrics_port: Annotated[
-        int | None, typer.Option(min=1, max=_LARGEST_PORT, help="Serve Prometheus metrics on this loopback port.")
-    ] = None,
+    directory: Directory, host: Host = None, port: Port = None, workers: Workers = None, metrics_port: MetricsPort = None
 ) -> None:
-    """Run the service until it is told to stop (Ctrl-C, or SIGTERM); requests that are being worked on are finished."""
+    """Run the service until it is told to stop (Ctrl-C, or SIGTERM); requests that are being worked on are finished.
+
+    What is not given here is taken from the environment (TRADEVEIL_PORT), else from service.toml of the directory.
+    """
     os.umask(_PRIVATE_UMASK)
     configure_logs()
     try:
-        settings = load_settings(directory)
-        listening = _listen(host, port)
-        if metrics_port is not None:
-            _serve_metrics(metrics_port)
-        serve(settings, listening)
-    except (SettingsError, ZkError, OSError) as error:
+        settings = load_settings(directory, {"host": host, "port": port, "workers": workers, "metrics_port": metrics_port})
+        serve(settings, listen(settings.host, settings.port), typer.echo)
+    except (SettingsError, PseudonymError, ZkError, OSError) as error:
         _fail(str(error))
     except SQLAlchemyError as error:
         _fail_database(error)
 
 
-def serve(settings: Settings, listening: socket.socket) -> None:
-    """Serve until SIGTERM or SIGINT, then exit 0."""
-    suite = engine.load()
-    service = create_app(settings, suite, lambda: int(time.time()))
-    verifier: Verifier = service.state.verifier
-    name, port = listening.getsockname()[:2]
-    address = f"http://[{name}]:{port}" if listening.family == socket.AF_INET6 else f"http://{name}:{port}"
-    ready = f"tradeveil: the log {verifier.parameters.origin} is served at {address} (engine {suite.engine}); Ctrl-C stops it"
-    config = uvicorn.Config(
-        service, access_log=False, log_config=None, server_header=False, timeout_graceful_shutdown=_GRACE_SECONDS
-    )
-    for stop in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(stop, _exit)
-    _Server(config, lambda: typer.echo(ready)).run(sockets=[listening])
-
-
-class _Server(uvicorn.Server):
-    """Says when it is ready."""
-
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._ready = ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            self._ready()
-
-
-def _exit(signal_number: int, frame: FrameType | None) -> NoReturn:
-    """The server raises its signal again once it has stopped: then, and before it has started, this ends the process."""
-    raise SystemExit(0)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """Bound before anything else is done, so that a port in use is told at once. Raises SettingsError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+@app.command()
+def config(
+    directory: Directory, host: Host = None, port: Port = None, workers: Workers = None, metrics_port: MetricsPort = None
+) -> None:
+    """Show what `run` with the same options would run with, and where each value comes from. Passwords are hidden."""
     try:
-        bound = socket.create_server((host, port), family=family)
-    except OSError as error:
-        raise SettingsError(f"cannot listen on {host} port {port}: {error.strerror}; choose another with --port") from error
-    # asyncio turns Nagle's algorithm off only where a socket names its protocol. With it on, every answer would wait for the
-    # caller's delayed acknowledgement: some 40 ms each.
-    return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=bound.detach())
-
-
-def _serve_metrics(port: int) -> None:
-    try:
-        serve_metrics(port)
-    except OSError as error:
-        raise SettingsError(f"cannot serve metrics on port {port}: {error.strerror}; choose another --metrics-port") from error
+        found = effective(directory, {"host": host, "port": port, "workers": workers, "metrics_port": metrics_port})
+    except SettingsError as error:
+        _fail(str(error))
+    for item in found.values():
+        typer.echo(f"{item.setting.name} = {item.shown}  ({item.source}): {item.setting.comment}")
 
 
 def _fail_database(error: SQLAlchemyError) -> NoReturn:
     """Without the error's own text, which may show the address and the user of a database server."""
-    _fail(f"the database cannot be used ({type(error).__name__}); see that it is one, and that {DATABASE_VARIABLE} is right")
+    _fail(f"the database cannot be used ({type(error).__name__}); see that it is one, and that its address is right")
 
 
 def _fail(message: str) -> NoReturn:

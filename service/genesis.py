@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -17,7 +17,6 @@ from zkcore import PROTOCOL_VERSION
 from zkcore.errors import ZkError
 from zkcore.suite import Suite
 
-K = TypeVar("K", AttesterKey, RegulatorKey)
 _FIRST_EPOCH = 1
 _LARGEST_FILE = 100_000
 
@@ -27,14 +26,22 @@ class GenesisError(Exception):
 
 
 def compose(
-    suite: Suite, origin: str, regulator: Identity, attesters: Sequence[Identity], kinds: Sequence[Kind], time: int
+    suite: Suite,
+    origin: str,
+    regulator: Identity,
+    attesters: Sequence[tuple[str, Identity]],
+    kinds: Sequence[Kind],
+    time: int,
 ) -> Genesis:
-    """The first entry of a log. Raises GenesisError unless every identity has its role, this origin and its own key."""
+    """The first entry of a log; `attesters` are (the role in which it attests, its identity).
+
+    Raises GenesisError unless every identity has its role, this origin and its own key.
+    """
     _check_origin(origin)
     _check_identity(suite, origin, regulator, "regulator")
-    for attester in attesters:
+    for _, attester in attesters:
         _check_identity(suite, origin, attester, "attester")
-    if len({attester.holder for attester in attesters}) != len(attesters):
+    if len({attester.holder for _, attester in attesters}) != len(attesters):
         raise GenesisError("two attesters have the same identifier; give each identity file once")
     try:
         genesis = Genesis(
@@ -44,8 +51,8 @@ def compose(
             generators=suite.generators_digest,
             origin=origin,
             epoch=_FIRST_EPOCH,
-            regulator=_public_key(RegulatorKey, regulator),
-            attesters=[_public_key(AttesterKey, attester) for attester in attesters],
+            regulator=RegulatorKey(**_public_key(regulator)),
+            attesters=[AttesterKey(role=role, **_public_key(attester)) for role, attester in attesters],
             kinds=list(kinds),
         )
         genesis.parameters(suite)
@@ -75,8 +82,8 @@ def _check_identity(suite: Suite, origin: str, identity: Identity, role: Role) -
         raise GenesisError(f"{who} has no valid proof of possession ({error.code}); ask it for the file again") from error
 
 
-def _public_key(form: type[K], identity: Identity) -> K:
-    return form(holder=identity.holder, key=identity.key, seal_key=identity.seal_key, proof=identity.proof)
+def _public_key(identity: Identity) -> dict[str, Any]:
+    return {"holder": identity.holder, "key": identity.key, "seal_key": identity.seal_key, "proof": identity.proof}
 
 
 def read_identity(path: Path) -> Identity:

@@ -25,10 +25,12 @@ class RequestKey:
     fingerprint: bytes
 
     @classmethod
-    def of(cls, key: str, method: str, path: str, body: bytes) -> RequestKey:
-        """Digests of the key and of the whole request, 32 bytes each."""
+    def of(cls, institution: bytes, key: str, method: str, path: str, body: bytes) -> RequestKey:
+        """Digests of the key and of the whole request, 32 bytes each. A key is one institution's: no other learns by using it
+        too what was answered."""
         request = frame([method.encode("ascii"), path.encode("utf-8"), body])
-        return cls(hashlib.sha256(key.encode("ascii")).digest(), hashlib.sha256(request).digest())
+        scoped = frame([institution, key.encode("ascii")])
+        return cls(hashlib.sha256(scoped).digest(), hashlib.sha256(request).digest())
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,15 @@ import json
 import logging
 import sys
 import time
+from asyncio import CancelledError
 from traceback import extract_tb
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from schemas import problems
 from service.metrics import count_request
-from service.problems import PROBLEM_KEY, problem_response, refusal_of
+from service.problems import PROBLEM_KEY, RETRY_AFTER, Refusal, problem_response, refusal_of
 
 _LOGGER = logging.getLogger("tradeveil.service")
 _FIELDS = "tradeveil_fields"
@@ -24,13 +26,14 @@ _SERVER_ERROR = 500
 
 
 class JsonFormatter(logging.Formatter):
-    """A record as one JSON object: time, level, logger, event, and the fields that the caller named."""
+    """A record as one JSON object: time, level, logger, worker (a process id), event, and the fields that are named."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created)),
             "level": record.levelname.lower(),
             "logger": record.name,
+            "worker": record.process,
             "event": record.getMessage(),
             **getattr(record, _FIELDS, {}),
         }
@@ -80,10 +83,17 @@ class RequestLog:
         except Exception as error:  # noqa: BLE001 - the edge: whatever it is, the caller gets an answer and the log the place
             log_event(logging.ERROR, "failed", **describe(error))
             if not status:
-                refusal = refusal_of(error)
-                scope[PROBLEM_KEY] = refusal.problem.slug
-                await problem_response(refusal)(scope, receive, noting)
+                await self._answer(refusal_of(error), scope, receive, noting)
+        except CancelledError:  # the service stops, and the time that requests at work are given has passed
+            if not status:
+                await self._answer(Refusal(problems.UNAVAILABLE, headers=RETRY_AFTER), scope, receive, noting)
+            _note_request(scope, status, time.perf_counter() - started)
+            raise
         _note_request(scope, status, time.perf_counter() - started)
+
+    async def _answer(self, refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
+        scope[PROBLEM_KEY] = refusal.problem.slug
+        await problem_response(refusal, scope)(scope, receive, send)
 
 
 def _note_request(scope: Scope, status: int, seconds: float) -> None:

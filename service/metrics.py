@@ -1,7 +1,8 @@
 """Counters for operators, in Prometheus' form. Like the log, they could be published: nothing names a document or a caller.
 
-They are the process's, and are served on a loopback port of their own (`serve run --metrics-port`), so that what is put before
-the service for callers cannot expose them by mistake.
+They are served on a loopback port of their own (`serve run --metrics-port`), so that what is put before the service for callers
+cannot expose them by mistake. Several workers of one service keep theirs in files of one folder, whose name the library takes
+from the environment when it is imported, and the process that watches over them adds them up.
 """
 
 from __future__ import annotations
@@ -9,9 +10,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-from prometheus_client import Counter, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
+from prometheus_client.multiprocess import MultiProcessCollector
 
+SHARED_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 _LOOPBACK = "127.0.0.1"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -50,6 +54,14 @@ def transaction(name: str) -> Iterator[None]:
         _TRANSACTION_SECONDS.labels(name).observe(time.perf_counter() - started)
 
 
-def serve_metrics(port: int) -> None:
-    """Serve them on loopback from now on, in a thread. Raises OSError when the port is taken."""
-    start_http_server(port, addr=_LOOPBACK)
+def serve_metrics(port: int, shared: Path | None = None) -> None:
+    """Serve them on loopback from now on, in a thread. Raises OSError when the port is taken.
+
+    shared: where the workers of one service keep theirs, which are then added up, over those that have ended, too
+    """
+    if shared is None:
+        start_http_server(port, addr=_LOOPBACK)
+        return
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, path=str(shared))  # type: ignore[no-untyped-call]
+    start_http_server(port, addr=_LOOPBACK, registry=registry)

@@ -6,6 +6,7 @@ whose media type is not the framework's.
 
 from __future__ import annotations
 
+import json
 from itertools import chain
 from typing import Any
 
@@ -15,53 +16,74 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from schemas import problems
-from schemas.messages import CloseMessage, FinancingRequest, ReduceMessage, RegistrationRequest, ViewMessage
+from schemas.answers import BatchProgress
+from schemas.authenticity import EvaluationRequest, LookupRequest, PublicationRequest, StatusesRequest
+from schemas.callers import AlertMessage, RequestKeyChange
+from schemas.languages import CHINESE, ENGLISH
+from schemas.messages import (
+    AmendMessage,
+    ChangeStatusMessage,
+    FinancingRequest,
+    OverdrawnMessage,
+    RegistrationRequest,
+    StepsRequest,
+    ViewMessage,
+)
 from schemas.problems import CONTENT_TYPE, Problem, ProblemType
 
 _SCHEMAS = "#/components/schemas/"
 _DESCRIBED_HERE: tuple[type[BaseModel], ...] = (
     RegistrationRequest,
+    ChangeStatusMessage,
+    AmendMessage,
+    OverdrawnMessage,
     FinancingRequest,
-    ReduceMessage,
-    CloseMessage,
+    StepsRequest,
     ViewMessage,
+    EvaluationRequest,
+    PublicationRequest,
+    LookupRequest,
+    StatusesRequest,
+    RequestKeyChange,
+    AlertMessage,
     Problem,
+    BatchProgress,
 )
 
 ALWAYS = (problems.INTERNAL, problems.UNAVAILABLE)
 """What any call may be answered."""
 OF_BODIES = (problems.MALFORMED, problems.TOO_LARGE, problems.UNSUPPORTED_MEDIA)
 """What any call with a body may be answered."""
-OF_WRITES = (*OF_BODIES, problems.KEY_MISSING, problems.KEY_REUSED, problems.IN_FLIGHT)
+OF_SIGNED = (problems.SIGNATURE_INVALID, problems.NOT_PERMITTED, problems.RATE_LIMITED)
+"""What any signed request may be answered."""
+OF_WRITES = (*OF_BODIES, *OF_SIGNED, problems.KEY_MISSING, problems.KEY_REUSED, problems.IN_FLIGHT)
 """What any write may be answered."""
+
+
+_OF_TEXTS = {
+    "Content-Language": {"description": "the language of its texts", "schema": {"type": "string", "enum": [ENGLISH, CHINESE]}}
+}
 
 
 def problem_answers(*types: ProblemType) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that may answer with these problems, and with those that any may."""
     answers: dict[int | str, dict[str, Any]] = {}
     for kind in sorted({*types, *ALWAYS}, key=lambda kind: (kind.status, kind.slug)):
-        answer = answers.setdefault(kind.status, {"description": "", "content": {CONTENT_TYPE: {"examples": {}}}})
+        answer = answers.setdefault(
+            kind.status, {"description": "", "headers": _OF_TEXTS, "content": {CONTENT_TYPE: {"examples": {}}}}
+        )
         answer["description"] = "; ".join(filter(None, [answer["description"], f"`{kind.slug}`: {kind.title}"]))
         content = answer["content"][CONTENT_TYPE]
         content["schema"] = {"$ref": _SCHEMAS + Problem.__name__}
-        content["examples"][kind.slug] = {"summary": kind.title, "value": _problem_example(kind)}
+        content["examples"][kind.slug] = {"summary": kind.title, "value": Problem.of(kind).model_dump(mode="json")}
     return answers
 
 
-def _problem_example(kind: ProblemType) -> dict[str, Any]:
-    return Problem(
-        type=kind.uri,
-        title=kind.title,
-        title_zh=kind.title_zh,
-        status=kind.status,
-        detail=kind.advice,
-        detail_zh=kind.advice_zh,
-    ).model_dump(mode="json")
-
-
-def success(description: str, example: dict[str, Any], *, replays: bool = False) -> dict[str, Any]:
-    """The description and example of a success."""
+def success(description: str, example: dict[str, Any], *, replays: bool = False, texts: bool = False) -> dict[str, Any]:
+    """The description and example of a success. `texts`: it has texts for people, in one language or the other."""
     answer: dict[str, Any] = {"description": description, "content": {"application/json": {"example": example}}}
+    if texts:
+        answer["headers"] = _OF_TEXTS
     if replays:
         schema = {"type": "string", "const": "true"}
         answer["headers"] = {
@@ -70,9 +92,21 @@ def success(description: str, example: dict[str, Any], *, replays: bool = False)
     return answer
 
 
-def json_body(model: type[BaseModel], description: str, example: dict[str, Any]) -> dict[str, Any]:
-    """The `openapi_extra` of a route that reads this message."""
+def json_body(model: type[BaseModel], description: str, example: dict[str, Any], *, repeatable: bool = False) -> dict[str, Any]:
+    """The `openapi_extra` of a route that reads this message. `repeatable`: sent again, it does no harm, without any key."""
     content = {"application/json": {"schema": {"$ref": _SCHEMAS + model.__name__}, "example": example}}
+    body = {"requestBody": {"description": description, "required": True, "content": content}}
+    return {**body, "x-repeatable": True} if repeatable else body
+
+
+def lines_body(model: type[BaseModel], description: str, example: dict[str, Any]) -> dict[str, Any]:
+    """The `openapi_extra` of a route that reads such a message from each line."""
+    schema = {
+        "type": "string",
+        "contentMediaType": "application/x-ndjson",
+        "contentSchema": {"$ref": _SCHEMAS + model.__name__},
+    }
+    content = {"application/x-ndjson": {"schema": schema, "example": json.dumps(example, separators=(",", ":")) + "\n"}}
     return {"requestBody": {"description": description, "required": True, "content": content}}
 
 
@@ -90,6 +124,16 @@ def describe(app: FastAPI) -> dict[str, Any]:
         _drop_framework_problems(document)
         app.openapi_schema = document
     return app.openapi_schema
+
+
+def occurrences(document: dict[str, Any]) -> dict[str, list[str]]:
+    """The operationIds that may answer each problem, by its slug."""
+    found: dict[str, list[str]] = {}
+    for operation in chain.from_iterable(path.values() for path in document["paths"].values()):
+        for answer in operation["responses"].values():
+            for slug in answer["content"].get(CONTENT_TYPE, {}).get("examples", {}):
+                found.setdefault(slug, []).append(operation["operationId"])
+    return found
 
 
 def _drop_framework_problems(document: dict[str, Any]) -> None:

@@ -6,7 +6,8 @@ here turn what zkcore or pydantic raised into one. No answer contains what was r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,12 +15,16 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.types import Scope
 
 from schemas import problems
+from schemas.languages import ENGLISH, Language, preferred
 from schemas.problems import CONTENT_TYPE, FieldProblem, LineProblem, Problem, ProblemType
+from service.joint import JointVerification
 from zkcore.errors import (
     BatchRejected,
     ContextError,
@@ -31,8 +36,7 @@ from zkcore.errors import (
     StateError,
     ZkError,
 )
-from zkcore.suite import Suite
-from zkcore.verifying.batch import Claim, verify
+from zkcore.verifying.batch import Claim
 
 RETRY_AFTER = {"Retry-After": "1"}
 PROBLEM_KEY = "tradeveil.problem"
@@ -46,10 +50,20 @@ _UNREADABLE = (LengthError, PointError, IdentityError, ScalarError, EncodingErro
 _OF_CLAIM: dict[str, ProblemType] = {
     "register.proof": problems.PROOF_INVALID,
     "register.range": problems.PROOF_INVALID,
+    "status.proof": problems.PROOF_INVALID,
+    "amend.proof": problems.PROOF_INVALID,
+    "amend.range": problems.PROOF_INVALID,
+    "overdrawn.proof": problems.PROOF_INVALID,
+    "overdrawn.range": problems.PROOF_INVALID,
+    "apply.consent": problems.CONSENT_INVALID,
+    "apply.proof": problems.PROOF_INVALID,
+    "decide.proof": problems.PROOF_INVALID,
     "draw.commitment": problems.PROOF_INVALID,
     "draw.consent": problems.CONSENT_INVALID,
     "draw.headroom": problems.HEADROOM_NOT_PROVEN,
     "draw.range": problems.HEADROOM_NOT_PROVEN,
+    "disburse.proof": problems.PROOF_INVALID,
+    "disburse.range": problems.PROOF_INVALID,
     "reduce.proof": problems.PROOF_INVALID,
     "reduce.range": problems.PROOF_INVALID,
     "close.proof": problems.PROOF_INVALID,
@@ -103,14 +117,14 @@ _ORDER = (problems.PROOF_INVALID, problems.CONSENT_INVALID, problems.HEADROOM_NO
 """Which refusal a request gets when its claims fail for several reasons: what its maker can mend by itself comes first."""
 
 
-def require_claims(suite: Suite, claims: Sequence[Claim], failures: Sequence[Failure] = ()) -> None:
-    """Returns only when every claim holds, all verified in one batch, and nothing failed before.
+def require_claims(joint: JointVerification, claims: Sequence[Claim], failures: Sequence[Failure] = ()) -> None:
+    """Returns only when every claim holds, verified with those of other requests, and nothing failed before.
 
     `failures` are what failed before any proof was looked at. Claims are labelled `line:statement`, like `3:draw.consent`.
     Raises Refusal for the first type in order that any of them failed with.
     """
     try:
-        verify(suite, claims)
+        joint.verify(claims)
     except BatchRejected as rejected:
         raise _claims_refusal([*failures, *rejected.failures]) from rejected
     if failures:
@@ -126,6 +140,11 @@ def _claims_refusal(failures: Sequence[Failure]) -> Refusal:
         if problem.slug in lines:
             return lines_refusal(problem, lines[problem.slug])
     return Refusal(problems.INTERNAL)  # a batch of nothing: our own mistake, and no reason to accept
+
+
+def not_permitted(detail: str) -> Refusal:
+    """The caller may not do this; `detail` says what is lacking."""
+    return Refusal(problems.NOT_PERMITTED, fields=[FieldProblem(path="/header/signature-input", detail=detail)])
 
 
 @contextmanager
@@ -145,16 +164,41 @@ def malformed(pointer: str, detail: str) -> Refusal:
     return Refusal(problems.MALFORMED, fields=[FieldProblem(path=pointer, detail=detail)])
 
 
-def of_validation(errors: Sequence[Any]) -> Refusal:
-    """The request is malformed in these places, as pydantic found them."""
+def of_validation(errors: Sequence[Any], content: Any = None) -> Refusal:
+    """The request is malformed in these places, as pydantic found them in the content of its body."""
     fields = [
-        FieldProblem(path=_pointer(error["loc"]), detail=error["msg"].removeprefix("Value error, "))
+        FieldProblem(path=_pointer(_places(_location(error), content)), detail=_detail(error))
         for error in errors[:_MOST_FIELDS]
     ]
     return Refusal(problems.MALFORMED, fields=fields)
 
 
-def _pointer(location: Sequence[str | int]) -> str:
+def _detail(error: Any) -> str:
+    """What is wrong, without what was sent: of a form that is not known, pydantic would quote the name."""
+    if error.get("type", "").startswith("union_tag"):
+        return "this names none of the forms that can stand here; see the schema"
+    return str(error["msg"]).removeprefix("Value error, ")
+
+
+def _location(error: Any) -> tuple[str | int, ...]:
+    """Where an error is. A form that is not chosen rightly is the mistake of the field that chooses it."""
+    location: tuple[str | int, ...] = error["loc"]
+    return (*location, "type") if error.get("type", "").startswith("union_tag") else location
+
+
+def _places(location: Sequence[str | int], content: Any) -> Iterator[str | int]:
+    """The location without what is no place in the content: pydantic names the chosen form of a union there, too."""
+    for number, part in enumerate(location):
+        if isinstance(content, dict) and part not in content and number + 1 < len(location):
+            continue
+        yield part
+        try:
+            content = content[part]
+        except (LookupError, TypeError):
+            content = None
+
+
+def _pointer(location: Iterable[str | int]) -> str:
     """A JSON pointer (RFC 6901). The sender chose the names in it, so it is cut to a bound and to printable ASCII."""
     escaped = (str(part).replace("~", "~0").replace("/", "~1") for part in location)
     pointer = "".join(f"/{part}" for part in escaped)
@@ -172,21 +216,27 @@ def _of_parameters(error: RequestValidationError) -> Refusal:
 # --- answers --------------------------------------------------------------------------------------------------------------
 
 
-def problem_response(refusal: Refusal) -> Response:
-    """The answer to a refused request."""
-    kind = refusal.problem
-    body = Problem(
-        type=kind.uri,
-        title=kind.title,
-        title_zh=kind.title_zh,
-        status=kind.status,
-        detail=kind.advice,
-        detail_zh=kind.advice_zh,
-        lines=list(refusal.lines),
-        fields=list(refusal.fields),
-    )
-    headers = {"Cache-Control": "no-store", **(refusal.headers or {})}
-    return Response(body.model_dump_json(), status_code=kind.status, headers=headers, media_type=CONTENT_TYPE)
+def problem_of(refusal: Refusal, language: Language = ENGLISH) -> Problem:
+    """The document that says why, for who reads this language."""
+    return Problem.of(refusal.problem, language, lines=refusal.lines, fields=refusal.fields)
+
+
+def problem_response(refusal: Refusal, scope: Scope) -> Response:
+    """The answer to a refused request, in the language that it asks for."""
+    language = language_of(scope)
+    headers = {"Cache-Control": "no-store", **in_language(language), **(refusal.headers or {})}
+    body = problem_of(refusal, language).model_dump_json()
+    return Response(body, status_code=refusal.problem.status, headers=headers, media_type=CONTENT_TYPE)
+
+
+def language_of(scope: Scope) -> Language:
+    """The language that a request asks for."""
+    return preferred(",".join(Headers(scope=scope).getlist("accept-language")))
+
+
+def in_language(language: Language) -> dict[str, str]:
+    """The headers of an answer with texts for people in it."""
+    return {"Content-Language": language, "Vary": "Accept-Language"}
 
 
 def refusal_of(error: Exception) -> Refusal:
@@ -208,13 +258,22 @@ def refusal_of(error: Exception) -> Refusal:
             return Refusal(problems.INTERNAL)
 
 
+def _methods(request: Request) -> set[str]:
+    """What an address takes, by the description: the framework would name the methods of the first of its routes alone."""
+    paths: dict[str, dict[str, Any]] = request.app.openapi()["paths"]
+    wanted = {path: re.sub(r"\{[^}]*\}", "[^/]+", path) for path in paths}
+    return {method.upper() for path, form in wanted.items() if re.fullmatch(form, request.url.path) for method in paths[path]}
+
+
 def install_problems(app: FastAPI) -> None:
     """Every known exception gets its problem. Unknown ones reach the request log, which answers for them."""
 
     async def handle(request: Request, error: Exception) -> Response:
         refusal = refusal_of(error)
+        if refusal.problem is problems.METHOD_NOT_ALLOWED:
+            refusal.headers = {"Allow": ", ".join(sorted(_methods(request)))} if _methods(request) else refusal.headers
         request.scope[PROBLEM_KEY] = refusal.problem.slug
-        return problem_response(refusal)
+        return problem_response(refusal, request.scope)
 
     known = (Refusal, RequestValidationError, HTTPException, ClientDisconnect, OperationalError, InterfaceError, PoolTimeout)
     for kind in known:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from schemas import problems
-from schemas.answers import DocumentStatus, DocumentView, EntriesPage, ExportedEntry, Health, OwnerNotice
+from schemas.answers import DocumentStatus, DocumentView, EntriesPage, ExportedEntry, Health, OwnerNotice, Ready
+from schemas.authenticity import StatusesAnswer
 from schemas.entries import Registered, decode_entry
 from schemas.messages import ViewMessage
+from service.institutions.probing import blocks_on
 from service.problems import Refusal
 from service.storage import NonceSeen
 from service.verifier import Verifier
 from zkcore import ledger
+from zkcore.context import ABSENT
 from zkcore.errors import BatchRejected
 from zkcore.ledger import DocumentState
 from zkcore.verifying.batch import verify
@@ -24,9 +28,34 @@ _NONCE_LIFE = 2 * CLOCK_TOLERANCE
 
 
 def status(verifier: Verifier, document: bytes) -> DocumentStatus:
-    """What whoever knows the id may see. Every registered document is financeable: nothing freezes one in this version."""
-    state = _document(verifier, document)
-    return DocumentStatus(document=document, kind=state.kind, currency=state.currency, financeable=True)
+    """What whoever knows the id may see."""
+    return _status(_document(verifier, document))
+
+
+def statuses(verifier: Verifier, documents: Sequence[bytes]) -> StatusesAnswer:
+    """The status of those of the documents that there are, once each, in the order asked for."""
+    found = verifier.storage.documents(documents)
+    return StatusesAnswer(statuses=[_status(found[document]) for document in dict.fromkeys(documents) if document in found])
+
+
+def _status(state: DocumentState) -> DocumentStatus:
+    return DocumentStatus.model_validate(
+        {
+            "document": state.document,
+            "kind": state.kind,
+            "counter": state.counter,
+            "currency": state.currency,
+            "status": state.status,
+            "financeable": state.financeable,
+            "overdrawn": state.is_overdrawn,
+            "replacement": _replacement(state),
+            "revision": state.revision,
+        }
+    )
+
+
+def _replacement(state: DocumentState) -> bytes | None:
+    return None if state.replacement == ABSENT else state.replacement
 
 
 def notice(verifier: Verifier, document: bytes) -> OwnerNotice:
@@ -60,17 +89,26 @@ def view(verifier: Verifier, message: ViewMessage) -> DocumentView:
     except NonceSeen as seen:
         raise Refusal(problems.ALREADY_EXISTS) from seen
     state, entries = verifier.storage.history(message.document)
-    return DocumentView(
-        document=state.document,
-        kind=state.kind,
-        currency=state.currency,
-        epoch=state.epoch,
-        owner=state.owner.encode(),
-        limit=state.limit.encode(),
-        residual=state.residual.encode(),
-        head=state.head,
-        draws=state.draws,
-        entries=[_entry(data) for data in entries],
+    return DocumentView.model_validate(
+        {
+            "document": state.document,
+            "kind": state.kind,
+            "counter": state.counter,
+            "currency": state.currency,
+            "epoch": state.epoch,
+            "owner": state.owner.encode(),
+            "limit": state.limit.encode(),
+            "residual": state.residual.encode(),
+            "head": state.head,
+            "draws": state.draws,
+            "status": state.status,
+            "revision": state.revision,
+            "replacement": _replacement(state),
+            "taken": state.taken,
+            "overdrawn": state.is_overdrawn,
+            "entries": [_entry(data) for data in entries],
+            "blocks": blocks_on(verifier.storage, message.document),
+        }
     )
 
 
@@ -86,8 +124,13 @@ def export(verifier: Verifier, start: int, limit: int) -> EntriesPage:
 
 
 def health(verifier: Verifier) -> Health:
+    """That the process answers. Asks nobody."""
+    return Health(status="ok", engine=verifier.suite.engine)
+
+
+def ready(verifier: Verifier) -> Ready:
     """That the database answers, and how long the log is."""
-    return Health(status="ok", engine=verifier.suite.engine, entries=verifier.storage.size())
+    return Ready(status="ready", entries=verifier.storage.size())
 
 
 def _document(verifier: Verifier, document: bytes) -> DocumentState:

@@ -2,38 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
 from schemas import problems
 from schemas.answers import (
+    DocumentReceipt,
     DocumentStatus,
     DocumentView,
-    DrawReceipt,
     EntriesPage,
     FinancingAnswer,
     Health,
     OwnerNotice,
+    Ready,
     RegistrationAnswer,
+    StepsAnswer,
 )
 from schemas.entries import Genesis
-from schemas.messages import CloseMessage, FinancingRequest, ReduceMessage, RegistrationRequest, ViewMessage
+from schemas.messages import (
+    AmendMessage,
+    ChangeStatusMessage,
+    FinancingRequest,
+    OverdrawnMessage,
+    RegistrationRequest,
+    StepsRequest,
+    ViewMessage,
+)
 from service import committing, examples, reading
-from service.bodies import Digits, DocumentId, DrawId, JsonBody, Key, check_export_token, check_same, read_message
+from service.bodies import DocumentId, JsonBody, Key, check_export_token, check_same, read_message
 from service.idempotency import Answer
+from service.institutions.caller import Attester, Bank, Regulator
 from service.openapi import OF_BODIES, OF_WRITES, json_body, problem_answers, success
+from service.paging import USUAL_PAGE, PageLength, PageStart
+from service.problems import RETRY_AFTER, Refusal
 from service.verifier import Verifier
 
-MAXIMUM_PAGE = 1_000
 _CREATED = 201
 
 router = APIRouter(prefix="/v1")
 
 
-def _verifier(request: Request) -> Verifier:
+async def _verifier(request: Request) -> Verifier:
+    # Asynchronous, though it waits for nothing: others are run in a thread each.
     verifier: Verifier = request.app.state.verifier
     return verifier
 
@@ -41,17 +55,22 @@ def _verifier(request: Request) -> Verifier:
 Service = Annotated[Verifier, Depends(_verifier)]
 
 
-def _json(body: bytes, status: int = 200, replayed: bool = False) -> Response:
+def json_answer(body: bytes, status: int = 200, replayed: bool = False) -> Response:
+    """JSON that is encoded already."""
     headers = {"Cache-Control": "no-store", **({"Idempotency-Replayed": "true"} if replayed else {})}
     return Response(body, status_code=status, headers=headers, media_type="application/json")
 
 
-def _found(answer: BaseModel) -> Response:
-    return _json(answer.model_dump_json().encode("utf-8"))
+def found(answer: BaseModel, headers: Mapping[str, str] | None = None) -> Response:
+    """What was asked for."""
+    response = json_answer(answer.model_dump_json().encode("utf-8"))
+    response.headers.update(headers or {})
+    return response
 
 
-def _created(answer: Answer) -> Response:
-    return _json(answer.body, _CREATED, answer.replayed)
+def created(answer: Answer) -> Response:
+    """What was written, now or before."""
+    return json_answer(answer.body, _CREATED, answer.replayed)
 
 
 @router.get(
@@ -64,7 +83,7 @@ def _created(answer: Answer) -> Response:
 )
 def get_parameters(service: Service) -> Response:
     """The genesis: check its proofs of possession before you use its keys."""
-    return _json(service.genesis)
+    return json_answer(service.genesis)
 
 
 @router.post(
@@ -80,9 +99,9 @@ def get_parameters(service: Service) -> Response:
     },
     openapi_extra=json_body(RegistrationRequest, "1 to 100 documents of one attester", examples.REGISTRATION),
 )
-def register_documents(service: Service, key: Key, body: JsonBody) -> Response:
+def register_documents(service: Service, caller: Attester, key: Key, body: JsonBody) -> Response:
     """The attester registers documents with committed limits: all or none."""
-    return _created(committing.register(service, key, read_message(RegistrationRequest, body)))
+    return created(committing.register(service, key, read_message(RegistrationRequest, body)))
 
 
 @router.get(
@@ -97,8 +116,66 @@ def register_documents(service: Service, key: Key, body: JsonBody) -> Response:
     },
 )
 def get_document(service: Service, document: DocumentId) -> Response:
-    """Kind, currency, financeable or not. Nothing of draws or headroom."""
-    return _found(reading.status(service, document))
+    """Kind, currency, status, financeable or not. Nothing of draws or headroom."""
+    return found(reading.status(service, document))
+
+
+_OF_CHANGES = problem_answers(*OF_WRITES, problems.DOCUMENT_UNKNOWN, problems.CHANGE_REFUSED, problems.PROOF_INVALID)
+_CHANGED = success("The document was changed", examples.DOCUMENT_RECEIPT, replays=True)
+
+
+@router.post(
+    "/documents/{id}/status",
+    summary="Say what became of a document",
+    operation_id="change_status",
+    tags=["documents"],
+    status_code=_CREATED,
+    response_model=DocumentReceipt,
+    responses={_CREATED: _CHANGED, **_OF_CHANGES},
+    openapi_extra=json_body(ChangeStatusMessage, "The new status, signed for the document's revision", examples.CHANGE),
+)
+def change_status(service: Service, caller: Attester, document: DocumentId, key: Key, body: JsonBody) -> Response:
+    """The attester clears, freezes or deletes a document, or says that the goods came back. Draws stay as they are."""
+    message = read_message(ChangeStatusMessage, body)
+    check_same(document, message.document, "/document")
+    return created(committing.change_status(service, key, message))
+
+
+@router.post(
+    "/documents/{id}/amendments",
+    summary="Amend a document's limit",
+    operation_id="amend_document",
+    tags=["documents"],
+    status_code=_CREATED,
+    response_model=DocumentReceipt,
+    responses={_CREATED: _CHANGED, **_OF_CHANGES},
+    openapi_extra=json_body(AmendMessage, "The new limit, proven for the document's revision", examples.AMENDMENT),
+)
+def amend_document(service: Service, caller: Attester, document: DocumentId, key: Key, body: JsonBody) -> Response:
+    """The attester commits to another limit. Where more is drawn already, nothing can be drawn until that is mended."""
+    message = read_message(AmendMessage, body)
+    check_same(document, message.document, "/document")
+    return created(committing.amend(service, key, message))
+
+
+@router.post(
+    "/documents/{id}/overdrawn",
+    summary="Show that a document is overdrawn",
+    operation_id="show_overdrawn",
+    tags=["documents"],
+    status_code=_CREATED,
+    response_model=DocumentReceipt,
+    responses={
+        _CREATED: success("It is marked as overdrawn until something changes", examples.DOCUMENT_RECEIPT, replays=True),
+        **problem_answers(*OF_WRITES, problems.DOCUMENT_UNKNOWN, problems.ALREADY_EXISTS, problems.PROOF_INVALID),
+    },
+    openapi_extra=json_body(OverdrawnMessage, "The regulator's proof for the document's head", examples.OVERDRAWN),
+)
+def show_overdrawn(service: Service, caller: Regulator, document: DocumentId, key: Key, body: JsonBody) -> Response:
+    """The regulator shows that more is drawn than the limit, and not how much more."""
+    message = read_message(OverdrawnMessage, body)
+    check_same(document, message.document, "/document")
+    return created(committing.show_overdrawn(service, key, message))
 
 
 @router.get(
@@ -114,7 +191,7 @@ def get_document(service: Service, document: DocumentId) -> Response:
 )
 def get_notice(service: Service, document: DocumentId) -> Response:
     """A sealed memo that the owner alone can open. A wallet restored from its seed finds its documents by it."""
-    return _found(reading.notice(service, document))
+    return found(reading.notice(service, document))
 
 
 @router.post(
@@ -133,7 +210,7 @@ def view_document(service: Service, document: DocumentId, body: JsonBody) -> Res
     """For whoever proves to be the owner or the regulator; everybody else is told that there is no such document."""
     message = read_message(ViewMessage, body)
     check_same(document, message.document, "/document")
-    return _found(reading.view(service, message))
+    return found(reading.view(service, message))
 
 
 @router.post(
@@ -149,58 +226,64 @@ def view_document(service: Service, document: DocumentId, body: JsonBody) -> Res
             *OF_WRITES,
             problems.DOCUMENT_REPEATED,
             problems.DOCUMENT_UNKNOWN,
+            problems.DRAW_UNKNOWN,
             problems.EXPIRED,
+            problems.RESERVATION_TOO_LONG,
+            problems.DOCUMENT_NOT_FINANCEABLE,
+            problems.APPLICATION_REFUSED,
+            problems.MOVE_REFUSED,
             problems.PROOF_INVALID,
             problems.CONSENT_INVALID,
             problems.CONSENT_USED,
             problems.ALREADY_EXISTS,
             problems.HEADROOM_NOT_PROVEN,
+            problems.BLOCKED_ON_DOCUMENT,
+            problems.LIMIT_REACHED,
         ),
     },
     openapi_extra=json_body(
-        FinancingRequest, "1 to 100 draws on as many documents; `consent` is null where the owner proves", examples.FINANCING
+        FinancingRequest, "1 to 100 draws on as many documents; `consent` and `moves` are null unless used", examples.FINANCING
     ),
 )
-def commit_financing(service: Service, key: Key, body: JsonBody) -> Response:
+def commit_financing(service: Service, caller: Bank, key: Key, body: JsonBody) -> Response:
     """Every draw with the bank's draft and the headroom proof that answers it: all or none are committed."""
-    return _created(committing.verify_and_commit(service, key, read_message(FinancingRequest, body)))
-
-
-_OF_DRAWS = problem_answers(*OF_WRITES, problems.DRAW_UNKNOWN, problems.DRAW_CLOSED, problems.PROOF_INVALID)
+    return created(committing.verify_and_commit(service, caller, key, read_message(FinancingRequest, body)))
 
 
 @router.post(
-    "/draws/{id}/reductions",
-    summary="Reduce a draw",
-    operation_id="reduce_draw",
+    "/steps",
+    summary="Take the steps of a financing",
+    operation_id="take_steps",
     tags=["financings"],
     status_code=_CREATED,
-    response_model=DrawReceipt,
-    responses={_CREATED: success("The draw was reduced", examples.DRAW_RECEIPT, replays=True), **_OF_DRAWS},
-    openapi_extra=json_body(ReduceMessage, "A release, repayment or write-off, proven for the draw's head", examples.REDUCTION),
+    response_model=StepsAnswer,
+    responses={
+        _CREATED: success("All steps were taken", examples.STEPPED, replays=True),
+        **problem_answers(
+            *OF_WRITES,
+            problems.DOCUMENT_REPEATED,
+            problems.DOCUMENT_UNKNOWN,
+            problems.DRAW_UNKNOWN,
+            problems.ALREADY_EXISTS,
+            problems.EXPIRED,
+            problems.WRONG_STAGE,
+            problems.PROOF_INVALID,
+            problems.CONSENT_INVALID,
+        ),
+    },
+    openapi_extra=json_body(
+        StepsRequest,
+        "1 to 100 steps, each of another draw on another document: an application, a decision about one, a disbursement, a "
+        "reduction (release, repayment, write-off) or the end of a draw, proven for the head of the draw or application",
+        examples.STEPS,
+    ),
 )
-def reduce_draw(service: Service, draw: DrawId, key: Key, body: JsonBody) -> Response:
-    """Less is outstanding; whether headroom comes back depends on the reason and the document's kind."""
-    message = read_message(ReduceMessage, body)
-    check_same(draw, message.draw, "/draw")
-    return _created(committing.reduce(service, key, message))
+def take_steps(service: Service, caller: Bank, key: Key, body: JsonBody) -> Response:
+    """What happens to a financing before and after its draws: all steps or none are taken.
 
-
-@router.post(
-    "/draws/{id}/closure",
-    summary="Close a draw",
-    operation_id="close_draw",
-    tags=["financings"],
-    status_code=_CREATED,
-    response_model=DrawReceipt,
-    responses={_CREATED: success("The draw was closed", examples.DRAW_RECEIPT, replays=True), **_OF_DRAWS},
-    openapi_extra=json_body(CloseMessage, "A proof that nothing is outstanding, for the draw's head", examples.CLOSURE),
-)
-def close_draw(service: Service, draw: DrawId, key: Key, body: JsonBody) -> Response:
-    """The end of a draw on which nothing is outstanding."""
-    message = read_message(CloseMessage, body)
-    check_same(draw, message.draw, "/draw")
-    return _created(committing.close(service, key, message))
+    Whether a reduction gives headroom back depends on its reason and on the document's kind.
+    """
+    return created(committing.take_steps(service, caller, key, read_message(StepsRequest, body)))
 
 
 @router.get(
@@ -217,21 +300,36 @@ def close_draw(service: Service, draw: DrawId, key: Key, body: JsonBody) -> Resp
 )
 def export_entries(
     service: Service,
-    start: Annotated[int, Digits, Query(alias="from", ge=0, lt=1 << 53, description="index of the first entry")] = 0,
-    limit: Annotated[int, Digits, Query(ge=1, le=MAXIMUM_PAGE, description="entries on one page")] = 500,
+    start: PageStart = 0,
+    limit: PageLength = USUAL_PAGE,
 ) -> Response:
-    """For auditors. `next` says where the following page starts, or is null at the end."""
-    return _found(reading.export(service, start, limit))
+    """For auditors. `from` counts entries. `next` says where the following page starts, or is null at the end."""
+    return found(reading.export(service, start, limit))
 
 
 @router.get(
     "/health",
-    summary="Whether the service can work",
+    summary="Whether the process is alive",
     operation_id="get_health",
-    tags=["log"],
+    tags=["operations"],
     response_model=Health,
-    responses={200: success("It can", examples.HEALTH), **problem_answers()},
+    responses={200: success("It is", examples.HEALTH), **problem_answers()},
 )
-def get_health(service: Service) -> Response:
-    """Asks the database, too."""
-    return _found(reading.health(service))
+async def get_health(service: Service) -> Response:
+    """Asks nobody, not even the database: start the process anew when this fails, and not when the database does."""
+    return found(reading.health(service))
+
+
+@router.get(
+    "/ready",
+    summary="Whether the service can work now",
+    operation_id="get_ready",
+    tags=["operations"],
+    response_model=Ready,
+    responses={200: success("It can", examples.READY), **problem_answers()},
+)
+def get_ready(request: Request, service: Service) -> Response:
+    """Asks the database. 503 without it, and while the service is about to stop: send requests elsewhere for that time."""
+    if request.app.state.draining:
+        raise Refusal(problems.UNAVAILABLE, headers=RETRY_AFTER)
+    return found(reading.ready(service))

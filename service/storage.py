@@ -1,13 +1,18 @@
 """The database: named transactions over the tables of service.tables.
 
-SQLite (the default) and PostgreSQL run the same statements. One transaction, `commit`, writes everything that one request does,
-or leaves nothing. It locks the log's single row first, so entries have no gaps, never go back in time, and writers cannot
-deadlock; every change of a document or a draw is conditional on the head that its proof was checked against.
+SQLite (the default) and PostgreSQL run the same statements. One transaction, `commit`, writes everything that requests which
+come together do (one that comes alone is a group of one), each whole or not at all. It locks the log's single row first, so
+entries have no gaps, never go back in time, and writers cannot deadlock; every change of a document, a draw or an application
+is conditional on the head that its proof was checked against. Whatever does not fit concerns only the request it belongs to:
+what can be known beforehand is looked up before anything of the group is written, and should the database refuse the rest all
+the same, nothing of it stays and each request is committed by itself.
+
+What several requests have to look up at the same time is looked up together, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +22,9 @@ from sqlalchemy import (
     URL,
     Connection,
     Engine,
+    Row,
     Table,
+    bindparam,
     create_engine,
     delete,
     event,
@@ -28,31 +35,41 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError
 
+from service.gathering import Failed, Gathering
 from service.idempotency import Answer, RequestKey, replay
 from service.metrics import transaction
 from service.migrations import migrate, version_of
+from service.problems import Refusal
 from service.tables import (
     ANSWERS,
+    APPLICATIONS,
     CONSENTS,
     DOCUMENTS,
     DRAWS,
     ENTRIES,
     LOG,
     NONCES,
+    application_of_row,
     document_of_row,
     draw_of_row,
+    moved_application,
     moved_document,
     moved_draw,
+    row_of_application,
     row_of_document,
     row_of_draw,
 )
 from zkcore.group import Group
-from zkcore.ledger import DocumentState, DrawState
+from zkcore.ledger import ApplicationState, DocumentState, DrawState
+from zkcore.ledger.state import RESERVED
 
 _LOCK_WAIT_MILLISECONDS = 5_000
+_LARGEST_GROUP = 64
+"""Requests whose writes are one transaction, or whose questions one query, at most."""
 _WRITES = "tradeveil_writes"
+_SINGLE = "tradeveil_single"
 _NAME = "tradeveil_name"
 
 
@@ -71,9 +88,11 @@ class Changes:
     entries: (document, canonical bytes) in order
     registered: the new documents, the i-th by the i-th entry
     drawn: the new draws
-    documents, draws: (the head it was proven for, the state afterwards)
+    documents, draws, applications: (the head it was proven for, the state afterwards)
+    applied: the new applications
     consents: (document, application) that are now used
     answer: the answer's body, given the index of the first entry
+    within: what else is written in the same transaction; each may raise Refusal, and nothing is written then
     """
 
     entries: Sequence[tuple[bytes, bytes]]
@@ -82,11 +101,53 @@ class Changes:
     drawn: Sequence[DrawState] = ()
     documents: Sequence[tuple[bytes, DocumentState]] = ()
     draws: Sequence[tuple[bytes, DrawState]] = ()
+    applications: Sequence[tuple[bytes, ApplicationState]] = ()
+    applied: Sequence[ApplicationState] = ()
     consents: Sequence[tuple[bytes, bytes]] = ()
+    within: Sequence[Callable[[Connection], None]] = ()
+
+    def touched(self) -> Iterator[Hashable]:
+        """What two requests of one group cannot both change."""
+        yield from ((DOCUMENTS.name, document.document) for document in self.registered)
+        yield from ((DOCUMENTS.name, document.document) for _, document in self.documents)
+        yield from ((DRAWS.name, draw.draw) for draw in self.drawn)
+        yield from ((DRAWS.name, draw.draw) for _, draw in self.draws)
+        yield from ((DRAWS.name, application.draw) for application in self.applied)
+        yield from ((APPLICATIONS.name, application.draw) for _, application in self.applications)
+        yield from ((CONSENTS.name, *consent) for consent in self.consents)
 
 
 Plan = Callable[[int], Changes]
 """What to write, given the time of the entries. Called while the log is locked: it computes, and verifies no proof."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a request rests on: documents, draws and applications (both by the draw's id), consents (document, application)."""
+
+    documents: Sequence[bytes] = ()
+    draws: Sequence[bytes] = ()
+    consents: Sequence[tuple[bytes, bytes]] = ()
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What there is of it, and what was answered to the same request before. `documents`: those of its draws are there, too."""
+
+    answer: Answer | None
+    documents: Mapping[bytes, DocumentState]
+    draws: Mapping[bytes, DrawState]
+    applications: Mapping[bytes, ApplicationState]
+    consents: set[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True)
+class Write:
+    """One request that wants to be committed."""
+
+    key: RequestKey
+    now: int
+    plan: Plan
 
 
 class Storage:
@@ -99,6 +160,11 @@ class Storage:
         # A view of several rows is of one moment: SQLite gives that to any transaction, PostgreSQL from this level on.
         snapshots = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
         self._reader = engine.execution_options(**snapshots)
+        # A single query is of one moment anyway, and needs no transaction around it.
+        alone = {_SINGLE: True} if engine.dialect.name == "sqlite" else {"isolation_level": "AUTOCOMMIT"}
+        self._asker = engine.execution_options(**alone)
+        self._commits = Gathering(self._commit, lambda: _LARGEST_GROUP)
+        self._looks = Gathering(self._look, lambda: _LARGEST_GROUP)
 
     def close(self) -> None:
         """Give every connection back."""
@@ -110,6 +176,12 @@ class Storage:
             yield connection
 
     @contextmanager
+    def asking(self, name: str) -> Iterator[Connection]:
+        """For one query, and no more."""
+        with transaction(name), self._asker.connect() as connection:
+            yield connection.execution_options(**{_NAME: name})
+
+    @contextmanager
     def writing(self, name: str) -> Iterator[Connection]:
         with transaction(name), self._writer.connect() as connection, connection.execution_options(**{_NAME: name}).begin():
             yield connection
@@ -118,45 +190,70 @@ class Storage:
 
     def size(self) -> int:
         """How many entries the log has."""
-        with self.reading("size") as connection:
+        with self.asking("size") as connection:
             return int(connection.scalar(select(LOG.c.size)) or 0)
 
-    def answer(self, key: RequestKey) -> Answer | None:
-        """What was answered to this request before. Raises Refusal when its key was used for another request."""
-        with self.reading("answer") as connection:
-            row = connection.execute(select(ANSWERS).where(ANSWERS.c.id == key.digest)).one_or_none()
-        return None if row is None else replay(key, row.fingerprint, row.body)
+    def look(self, key: RequestKey, wanted: Wanted) -> Seen:
+        """What a write rests on, all of one moment. Raises Refusal when its key was used for another request."""
+        return self._looks.submit((key, wanted))
+
+    def _look(self, asked: Sequence[tuple[RequestKey, Wanted]]) -> list[Seen | Failed]:
+        """For several requests in one transaction, each table being asked once."""
+        with self.reading("look") as connection:
+            digests = {key.digest for key, _ in asked}
+            answers = {row.id: row for row in connection.execute(select(ANSWERS).where(ANSWERS.c.id.in_(digests)))}
+            ids = {id_ for _, wanted in asked for id_ in wanted.draws}
+            draws, applications = self._draws(connection, ids), self._applications(connection, ids)
+            drawn_on = {draw.document for draw in draws.values()} | {item.document for item in applications.values()}
+            named = {id_ for _, wanted in asked for id_ in wanted.documents}
+            documents = self._documents(connection, named | drawn_on)
+            consents = _known_consents(connection, {pair for _, wanted in asked for pair in wanted.consents})
+        everything = Seen(None, documents, draws, applications, consents)
+        return [_seen(key, answers.get(key.digest), wanted, everything) for key, wanted in asked]
 
     def documents(self, ids: Sequence[bytes]) -> dict[bytes, DocumentState]:
         """Those of the documents that there are."""
-        with self.reading("documents") as connection:
-            rows = connection.execute(select(DOCUMENTS).where(DOCUMENTS.c.id.in_(ids))).mappings().all()
+        with self.asking("documents") as connection:
+            return self._documents(connection, ids)
+
+    def _documents(self, connection: Connection, ids: Collection[bytes]) -> dict[bytes, DocumentState]:
+        if not ids:
+            return {}
+        rows = connection.execute(select(DOCUMENTS).where(DOCUMENTS.c.id.in_(ids))).mappings().all()
         return {row["id"]: document_of_row(self._group, row) for row in rows}
 
-    def draw(self, draw: bytes) -> DrawState | None:
-        """A draw, or None when there is none."""
-        with self.reading("draw") as connection:
-            row = connection.execute(select(DRAWS).where(DRAWS.c.id == draw)).mappings().one_or_none()
-        return None if row is None else draw_of_row(self._group, row)
+    def draws(self, ids: Sequence[bytes]) -> dict[bytes, DrawState]:
+        """Those of the draws that there are."""
+        with self.asking("draws") as connection:
+            return self._draws(connection, ids)
 
-    def draws_among(self, ids: Sequence[bytes]) -> set[bytes]:
-        """Those of the ids that are a draw's."""
-        with self.reading("draws_among") as connection:
-            return set(connection.scalars(select(DRAWS.c.id).where(DRAWS.c.id.in_(ids))))
+    def _draws(self, connection: Connection, ids: Collection[bytes]) -> dict[bytes, DrawState]:
+        if not ids:
+            return {}
+        rows = connection.execute(select(DRAWS).where(DRAWS.c.id.in_(ids))).mappings().all()
+        return {row["id"]: draw_of_row(self._group, row) for row in rows}
 
-    def consents_among(self, pairs: Sequence[tuple[bytes, bytes]]) -> set[tuple[bytes, bytes]]:
-        """Those of the (document, application) whose consent was used."""
-        if not pairs:
-            return set()
-        key = tuple_(CONSENTS.c.document, CONSENTS.c.application)
-        with self.reading("consents_among") as connection:
-            rows = connection.execute(select(CONSENTS.c.document, CONSENTS.c.application).where(key.in_(pairs)))
-            return {(row.document, row.application) for row in rows}
+    def applications(self, ids: Sequence[bytes]) -> dict[bytes, ApplicationState]:
+        """Those of the applications, by the ids of their draws, that there are."""
+        with self.asking("applications") as connection:
+            return self._applications(connection, ids)
+
+    def _applications(self, connection: Connection, ids: Collection[bytes]) -> dict[bytes, ApplicationState]:
+        if not ids:
+            return {}
+        rows = connection.execute(select(APPLICATIONS).where(APPLICATIONS.c.id.in_(ids))).mappings().all()
+        return {row["id"]: application_of_row(self._group, row) for row in rows}
+
+    def expired_draws(self, now: int, limit: int) -> list[bytes]:
+        """Reservations whose time is over, the longest over first, at most `limit` of them."""
+        wanted = select(DRAWS.c.id).where(DRAWS.c.stage == RESERVED, DRAWS.c.expires < now)
+        with self.asking("expired_draws") as connection:
+            return list(connection.scalars(wanted.order_by(DRAWS.c.expires).limit(limit)))
 
     def registration(self, document: bytes) -> bytes | None:
         """The entry that registered a document, or None when there is none."""
         joined = ENTRIES.join(DOCUMENTS, DOCUMENTS.c.registered_at == ENTRIES.c.position)
-        with self.reading("registration") as connection:
+        with self.asking("registration") as connection:
             return connection.scalar(select(ENTRIES.c.data).select_from(joined).where(DOCUMENTS.c.id == document))
 
     def history(self, document: bytes) -> tuple[DocumentState, list[bytes]]:
@@ -207,42 +304,194 @@ class Storage:
         except IntegrityError as error:
             raise NonceSeen from error
 
+    def write_once(self, key: RequestKey, name: str, work: Callable[[Connection], bytes]) -> Answer:
+        """Do what one request asks for that is not the log's, and keep the answer (a body), or replay it.
+
+        Whatever `work` raises undoes all. Of two that come at once, one does it and the other replays.
+        """
+        answer = self.look(key, Wanted()).answer
+        if answer is not None:
+            return answer
+        try:
+            with self.writing(name) as connection:
+                body = work(connection)
+                connection.execute(insert(ANSWERS).values(id=key.digest, fingerprint=key.fingerprint, body=body))
+        except IntegrityError:
+            answer = self.look(key, Wanted()).answer
+            if answer is None:
+                raise
+            return answer
+        return Answer(body)
+
     def commit(self, key: RequestKey, now: int, plan: Plan) -> Answer:
         """Write all that the plan says with the answer to the request, durably, or nothing.
 
         Raises Moved when a head is not the one of the plan, or an id is taken by now; whatever the plan raises passes.
         """
+        return self._commits.submit(Write(key, now, plan))
+
+    def _commit(self, writes: Sequence[Write]) -> list[Answer | Failed]:
+        """All of them in one transaction; or, where one of them does not fit after all, each in its own."""
         try:
-            with self.writing("commit") as connection:
-                log = connection.execute(select(LOG.c.size, LOG.c.time).with_for_update()).one()
-                time = max(now, log.time)
-                changes = plan(time)
-                body = changes.answer(log.size).model_dump_json().encode("utf-8")
-                _apply(connection, changes, log.size)
-                connection.execute(update(LOG).values(size=log.size + len(changes.entries), time=time))
-                connection.execute(insert(ANSWERS).values(id=key.digest, fingerprint=key.fingerprint, body=body))
-        except IntegrityError as error:
-            raise Moved from error
+            return self._commit_together(writes)
+        except (Moved, IntegrityError, DataError, Refusal) as error:
+            if len(writes) == 1:
+                return [Failed(Moved() if isinstance(error, IntegrityError) else error)]
+        return [outcome for write in writes for outcome in self._commit([write])]
+
+    def _commit_together(self, writes: Sequence[Write]) -> list[Answer | Failed]:
+        """Raises Moved, IntegrityError or Refusal, having written nothing, when the database is not as one of them supposes."""
+        with self.writing("commit") as connection:
+            log = connection.execute(select(LOG.c.size, LOG.c.time).with_for_update()).one()
+            time = max(log.time, *(write.now for write in writes))
+            planned = [_plan(write, time) for write in writes]
+            if len(writes) > 1:
+                _leave_moved_out(connection, writes, planned)
+            rows = Rows(log.size)
+            outcomes = [
+                item if isinstance(item, Failed) else rows.take(write.key, item)
+                for write, item in zip(writes, planned, strict=True)
+            ]
+            if rows.answers:
+                rows.write(connection)
+                connection.execute(update(LOG).values(size=rows.size, time=time))
+        return outcomes
+
+
+def _known_consents(connection: Connection, pairs: Collection[tuple[bytes, bytes]]) -> set[tuple[bytes, bytes]]:
+    if not pairs:
+        return set()
+    key = tuple_(CONSENTS.c.document, CONSENTS.c.application)
+    rows = connection.execute(select(CONSENTS.c.document, CONSENTS.c.application).where(key.in_(pairs)))
+    return {(row.document, row.application) for row in rows}
+
+
+def _seen(key: RequestKey, answered: Row[Any] | None, wanted: Wanted, everything: Seen) -> Seen | Failed:
+    """Of everything that was looked up, what this request asked for."""
+    try:
+        answer = None if answered is None else replay(key, answered.fingerprint, answered.body)
+    except Refusal as refusal:
+        return Failed(refusal)
+    draws = {id_: everything.draws[id_] for id_ in wanted.draws if id_ in everything.draws}
+    applications = {id_: everything.applications[id_] for id_ in wanted.draws if id_ in everything.applications}
+    named = [
+        *wanted.documents,
+        *(draw.document for draw in draws.values()),
+        *(application.document for application in applications.values()),
+    ]
+    documents = {id_: everything.documents[id_] for id_ in named if id_ in everything.documents}
+    return Seen(answer, documents, draws, applications, everything.consents.intersection(wanted.consents))
+
+
+def _plan(write: Write, time: int) -> Changes | Failed:
+    try:
+        return write.plan(time)
+    except Exception as error:  # noqa: BLE001 - of this request alone; nothing of it is written
+        return Failed(error)
+
+
+def _leave_moved_out(connection: Connection, writes: Sequence[Write], planned: list[Changes | Failed]) -> None:
+    """Of a group, those that touch what an earlier one touches, or rest on a head that is another by now, are for the next.
+
+    The log is locked, and every writer locks it first: what is read here stays so until the group is written.
+    """
+    touched: set[Hashable] = set()
+    changes = [item for item in planned if isinstance(item, Changes)]
+    heads = {
+        **_heads(connection, DOCUMENTS, [document.document for item in changes for _, document in item.documents]),
+        **_heads(connection, DRAWS, [draw.draw for item in changes for _, draw in item.draws]),
+        **_heads(connection, APPLICATIONS, [after.draw for item in changes for _, after in item.applications]),
+    }
+    for number, item in enumerate(planned):
+        if isinstance(item, Failed):
+            continue
+        own = {(ANSWERS.name, writes[number].key.digest), *item.touched()}
+        rests = [
+            *(((DOCUMENTS.name, after.document), head) for head, after in item.documents),
+            *(((DRAWS.name, after.draw), head) for head, after in item.draws),
+            *(((APPLICATIONS.name, after.draw), head) for head, after in item.applications),
+        ]
+        if all(heads.get(row) == head for row, head in rests) and touched.isdisjoint(own):
+            touched |= own
+        else:
+            planned[number] = Failed(Moved())
+
+
+def _heads(connection: Connection, table: Table, ids: Sequence[bytes]) -> dict[Hashable, bytes]:
+    if not ids:
+        return {}
+    rows = connection.execute(select(table.c.id, table.c.head).where(table.c.id.in_(ids)))
+    return {(table.name, row.id): row.head for row in rows}
+
+
+class Rows:
+    """What a group of requests writes, collected request by request: the log's entries from index `size` on, and the rest."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.answers: list[dict[str, Any]] = []
+        self._moved: dict[Table, list[dict[str, Any]]] = {DOCUMENTS: [], DRAWS: [], APPLICATIONS: []}
+        self._added: dict[Table, list[dict[str, Any]]] = {
+            table: [] for table in (ENTRIES, DOCUMENTS, DRAWS, APPLICATIONS, CONSENTS)
+        }
+        self._alone: dict[Table, list[bytes]] = {DRAWS: [], APPLICATIONS: []}
+        self._within: list[Callable[[Connection], None]] = []
+
+    def take(self, key: RequestKey, changes: Changes) -> Answer | Failed:
+        """Add what this request writes, all of it or, where it cannot stand in rows, nothing."""
+        first, numbered = self.size, list(enumerate(changes.entries, self.size))
+        try:
+            body = changes.answer(first).model_dump_json().encode("utf-8")
+            moved = {
+                DOCUMENTS: [_moving(after.document, head, moved_document(after)) for head, after in changes.documents],
+                DRAWS: [_moving(after.draw, head, moved_draw(after)) for head, after in changes.draws],
+                APPLICATIONS: [_moving(after.draw, head, moved_application(after)) for head, after in changes.applications],
+            }
+            added: dict[Table, list[dict[str, Any]]] = {
+                ENTRIES: [{"position": i, "document": document, "data": data} for i, (document, data) in numbered],
+                DOCUMENTS: [row_of_document(document, i) for i, document in enumerate(changes.registered, first)],
+                DRAWS: [row_of_draw(draw) for draw in changes.drawn],
+                APPLICATIONS: [row_of_application(application) for application in changes.applied],
+                CONSENTS: [{"document": document, "application": used} for document, used in changes.consents],
+            }
+        except Exception as error:  # noqa: BLE001 - of this request alone; nothing of it is written
+            return Failed(error)
+        for table, rows in moved.items():
+            self._moved[table] += rows
+        for table, rows in added.items():
+            self._added[table] += rows
+        followed = {application.draw for _, application in changes.applications}
+        self._alone[APPLICATIONS] += [draw.draw for draw in changes.drawn if draw.draw not in followed]
+        self._alone[DRAWS] += [application.draw for application in changes.applied]
+        self._within += changes.within
+        self.answers.append({"id": key.digest, "fingerprint": key.fingerprint, "body": body})
+        self.size += len(numbered)
         return Answer(body)
 
+    def write(self, connection: Connection) -> None:
+        """All of it. Raises Moved, IntegrityError or Refusal where the database is not as the requests suppose.
 
-def _apply(connection: Connection, changes: Changes, first: int) -> None:
-    """The log's entries from index `first` on, and the states that follow from them."""
-    for head, document in changes.documents:
-        _move(connection, DOCUMENTS, document.document, head, moved_document(document))
-    for head, draw in changes.draws:
-        _move(connection, DRAWS, draw.draw, head, moved_draw(draw))
-    numbered = enumerate(changes.entries, first)
-    _add(connection, ENTRIES, [{"position": i, "document": document, "data": data} for i, (document, data) in numbered])
-    _add(connection, DOCUMENTS, [row_of_document(document, i) for i, document in enumerate(changes.registered, first)])
-    _add(connection, DRAWS, [row_of_draw(draw) for draw in changes.drawn])
-    _add(connection, CONSENTS, [{"document": document, "application": used} for document, used in changes.consents])
+        A draw and an application of one id belong together, so neither is new when the other came in between.
+        """
+        for table, ids in self._alone.items():
+            if ids and connection.execute(select(table.c.id).where(table.c.id.in_(ids)).limit(1)).first() is not None:
+                raise Moved
+        for table, rows in self._moved.items():
+            _move(connection, table, rows)
+        for table, rows in [*self._added.items(), (ANSWERS, self.answers)]:
+            _add(connection, table, rows)
+        for write in self._within:
+            write(connection)
 
 
-def _move(connection: Connection, table: Table, identifier: bytes, head: bytes, values: dict[str, Any]) -> None:
-    """Change a row if its head is still the one that was proven. Raises Moved otherwise."""
-    conditional = update(table).where(table.c.id == identifier, table.c.head == head).values(values)
-    if connection.execute(conditional).rowcount != 1:
+def _moving(identifier: bytes, head: bytes, values: dict[str, Any]) -> dict[str, Any]:
+    return {"of_id": identifier, "of_head": head, **values}
+
+
+def _move(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
+    """Change rows whose heads are still the ones that were proven. Raises Moved when one is not."""
+    conditional = update(table).where(table.c.id == bindparam("of_id"), table.c.head == bindparam("of_head"))
+    if rows and connection.execute(conditional, rows).rowcount != len(rows):
         raise Moved
 
 
@@ -291,5 +540,6 @@ def _prepare_sqlite(connection: Any, record: Any) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     """A transaction that will write takes the write lock at once: one that took it later could find its snapshot stale."""
-    writes = connection.get_execution_options().get(_WRITES, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    options = connection.get_execution_options()
+    if not options.get(_SINGLE, False):
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get(_WRITES, False) else "BEGIN")

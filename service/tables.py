@@ -14,6 +14,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -25,13 +26,13 @@ from sqlalchemy import (
 
 from zkcore.commitments import HANDLED_COMMITMENT_SIZE, HandledCommitment
 from zkcore.group import ELEMENT_SIZE, Group
-from zkcore.ledger import MAXIMUM_DRAWS, DocumentState, DrawState
+from zkcore.ledger import MAXIMUM_DRAWS, ApplicationState, DocumentState, DrawState
 
 METADATA = MetaData()
 """The newest version of the tables. Every change here is a version in service.migrations, too; a test compares them."""
 
 
-def _octets(name: str, size: int, *arguments: Any, **options: Any) -> Column[bytes]:
+def octets(name: str, size: int, *arguments: Any, **options: Any) -> Column[bytes]:
     """A column of exactly `size` bytes."""
     return Column(name, LargeBinary, CheckConstraint(f"length({name}) = {size}"), *arguments, nullable=False, **options)
 
@@ -57,36 +58,60 @@ ENTRIES = Table(
 DOCUMENTS = Table(
     "documents",
     METADATA,
-    _octets("id", 32, primary_key=True),
+    octets("id", 32, primary_key=True),
     Column("kind", String(64), nullable=False),
+    Column("counter", String(64), nullable=False),
     Column("currency", String(3), nullable=False),
     Column("epoch", BigInteger, nullable=False),
-    _octets("owner", ELEMENT_SIZE),
-    _octets("limit_committed", HANDLED_COMMITMENT_SIZE),
-    _octets("residual", HANDLED_COMMITMENT_SIZE),
-    _octets("head", 32),
+    octets("owner", ELEMENT_SIZE),
+    octets("limit_committed", HANDLED_COMMITMENT_SIZE),
+    octets("residual", HANDLED_COMMITMENT_SIZE),
+    octets("head", 32),
     Column("draws", Integer, CheckConstraint(f"draws BETWEEN 0 AND {MAXIMUM_DRAWS}"), nullable=False),
+    Column("status", String(32), nullable=False),
+    octets("revision", 32),
+    octets("replacement", 32),
+    Column("taken", Boolean, nullable=False),
+    octets("overdrawn", 32),
     Column("registered_at", ForeignKey(ENTRIES.c.position), nullable=False),
 )
-"""Documents as they stand. `head` moves with whatever changes the residual, and a change names the head it was proven for."""
+"""Documents as they stand: the fields of zkcore.ledger.DocumentState.
+
+`head` moves with whatever changes what can be drawn, and a change names the head it was proven for.
+"""
 
 DRAWS = Table(
     "draws",
     METADATA,
-    _octets("id", 32, primary_key=True),
+    octets("id", 32, primary_key=True),
     Column("document", ForeignKey(DOCUMENTS.c.id), nullable=False, index=True),
-    _octets("draw_key", ELEMENT_SIZE),
-    _octets("outstanding", HANDLED_COMMITMENT_SIZE),
-    _octets("head", 32),
-    Column("closed", Boolean, nullable=False),
+    octets("draw_key", ELEMENT_SIZE),
+    octets("outstanding", HANDLED_COMMITMENT_SIZE),
+    octets("head", 32),
+    Column("stage", String(32), nullable=False),
+    Column("expires", BigInteger, nullable=False),
+    Index("ix_draws_stage_expires", "stage", "expires"),
 )
-"""Draws as they stand."""
+"""Draws as they stand. Reservations are looked for by their expiry."""
+
+APPLICATIONS = Table(
+    "applications",
+    METADATA,
+    octets("id", 32, primary_key=True),
+    Column("document", ForeignKey(DOCUMENTS.c.id), nullable=False, index=True),
+    octets("draw_key", ELEMENT_SIZE),
+    octets("application", 32),
+    Column("expires", BigInteger, nullable=False),
+    Column("stage", String(32), nullable=False),
+    octets("head", 32),
+)
+"""Applications as they stand, by the id of the draw that they are for."""
 
 CONSENTS = Table(
     "consents",
     METADATA,
     Column("document", ForeignKey(DOCUMENTS.c.id), nullable=False),
-    _octets("application", 32),
+    octets("application", 32),
     PrimaryKeyConstraint("document", "application"),
 )
 """Owners' consents that were used: one draw a document for each application."""
@@ -94,7 +119,7 @@ CONSENTS = Table(
 NONCES = Table(
     "nonces",
     METADATA,
-    _octets("nonce", 16, primary_key=True),
+    octets("nonce", 16, primary_key=True),
     Column("seen", BigInteger, nullable=False, index=True),
 )
 """Nonces of private views of the last minutes."""
@@ -102,8 +127,8 @@ NONCES = Table(
 ANSWERS = Table(
     "answers",
     METADATA,
-    _octets("id", 32, primary_key=True),
-    _octets("fingerprint", 32),
+    octets("id", 32, primary_key=True),
+    octets("fingerprint", 32),
     Column("body", LargeBinary, nullable=False),
 )
 """What was answered to each accepted write, by digest of its Idempotency-Key. Never expires."""
@@ -112,15 +137,21 @@ ANSWERS = Table(
 def document_of_row(group: Group, row: RowMapping) -> DocumentState:
     """A row of DOCUMENTS as the ledger's state."""
     return DocumentState(
-        row["id"],
-        row["kind"],
-        row["currency"],
-        row["epoch"],
-        group.decode(row["owner"]),
-        HandledCommitment.decode(group, row["limit_committed"]),
-        HandledCommitment.decode(group, row["residual"]),
-        row["head"],
-        row["draws"],
+        document=row["id"],
+        kind=row["kind"],
+        counter=row["counter"],
+        currency=row["currency"],
+        epoch=row["epoch"],
+        owner=group.decode(row["owner"]),
+        limit=HandledCommitment.decode(group, row["limit_committed"]),
+        residual=HandledCommitment.decode(group, row["residual"]),
+        head=row["head"],
+        draws=row["draws"],
+        status=row["status"],
+        revision=row["revision"],
+        replacement=row["replacement"],
+        taken=row["taken"],
+        overdrawn=row["overdrawn"],
     )
 
 
@@ -129,10 +160,10 @@ def row_of_document(document: DocumentState, registered_at: int) -> dict[str, An
     return {
         "id": document.document,
         "kind": document.kind,
+        "counter": document.counter,
         "currency": document.currency,
         "epoch": document.epoch,
         "owner": document.owner.encode(),
-        "limit_committed": document.limit.encode(),
         "registered_at": registered_at,
         **moved_document(document),
     }
@@ -140,20 +171,55 @@ def row_of_document(document: DocumentState, registered_at: int) -> dict[str, An
 
 def moved_document(document: DocumentState) -> dict[str, Any]:
     """What changes in a document's row. Raises IdentityError where a commitment has no encoding."""
-    return {"residual": document.residual.encode(), "head": document.head, "draws": document.draws}
+    return {
+        "limit_committed": document.limit.encode(),
+        "residual": document.residual.encode(),
+        "head": document.head,
+        "draws": document.draws,
+        "status": document.status,
+        "revision": document.revision,
+        "replacement": document.replacement,
+        "taken": document.taken,
+        "overdrawn": document.overdrawn,
+    }
 
 
 def draw_of_row(group: Group, row: RowMapping) -> DrawState:
     """A row of DRAWS as the ledger's state."""
     outstanding = HandledCommitment.decode(group, row["outstanding"])
-    return DrawState(row["id"], row["document"], group.decode(row["draw_key"]), outstanding, row["head"], row["closed"])
+    key = group.decode(row["draw_key"])
+    return DrawState(row["id"], row["document"], key, outstanding, row["head"], row["stage"], row["expires"])
 
 
 def row_of_draw(draw: DrawState) -> dict[str, Any]:
     """A new draw as a row. Raises IdentityError where a commitment has no encoding."""
-    return {"id": draw.draw, "document": draw.document, "draw_key": draw.key.encode(), **moved_draw(draw)}
+    fixed = {"id": draw.draw, "document": draw.document, "draw_key": draw.key.encode(), "expires": draw.expires}
+    return {**fixed, **moved_draw(draw)}
 
 
 def moved_draw(draw: DrawState) -> dict[str, Any]:
     """What changes in a draw's row. Raises IdentityError where a commitment has no encoding."""
-    return {"outstanding": draw.outstanding.encode(), "head": draw.head, "closed": draw.closed}
+    return {"outstanding": draw.outstanding.encode(), "head": draw.head, "stage": draw.stage}
+
+
+def application_of_row(group: Group, row: RowMapping) -> ApplicationState:
+    """A row of APPLICATIONS as the ledger's state."""
+    key = group.decode(row["draw_key"])
+    return ApplicationState(row["id"], row["document"], key, row["application"], row["expires"], row["stage"], row["head"])
+
+
+def row_of_application(application: ApplicationState) -> dict[str, Any]:
+    """A new application as a row."""
+    return {
+        "id": application.draw,
+        "document": application.document,
+        "draw_key": application.key.encode(),
+        "application": application.application,
+        "expires": application.expires,
+        **moved_application(application),
+    }
+
+
+def moved_application(application: ApplicationState) -> dict[str, Any]:
+    """What changes in an application's row."""
+    return {"stage": application.stage, "head": application.head}

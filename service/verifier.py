@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from schemas.entries import Genesis, decode_entry
 from service.idempotency import InFlight
+from service.institutions.desk import Institutions
+from service.institutions.rules import Rules
+from service.joint import JointVerification
 from service.migrations import newest
 from service.settings import SettingsError
 from service.storage import Storage
@@ -28,11 +31,13 @@ class Verifier:
     genesis: bytes
     storage: Storage
     clock: Clock
+    joint: JointVerification
+    institutions: Institutions
     in_flight: InFlight = field(default_factory=InFlight)
 
 
-def open_verifier(suite: Suite, storage: Storage, clock: Clock) -> Verifier:
-    """Read the log's first entry and check it again.
+def open_verifier(suite: Suite, storage: Storage, clock: Clock, service_key: bytes, rules: Rules | None = None) -> Verifier:
+    """Read the log's first entry and check it again. `service_key`: 32 bytes, the service's own.
 
     Raises SettingsError without a log or with tables of a version that this code cannot work with, ZkError for a log of another
     suite.
@@ -46,7 +51,8 @@ def open_verifier(suite: Suite, storage: Storage, clock: Clock) -> Verifier:
     if not isinstance(genesis, Genesis):
         raise SettingsError("the log in this database does not begin with a genesis")
     suite.vectors(_WARM_VECTORS)
-    return Verifier(suite, genesis.parameters(suite), data, storage, clock)
+    institutions = Institutions(storage, service_key, genesis.regulator.seal_key, rules or Rules())
+    return Verifier(suite, genesis.parameters(suite), data, storage, clock, JointVerification(suite), institutions)
 
 
 def _check_version(found: int) -> None:

@@ -9,24 +9,46 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
+from parties.common.request_keys import RequestSecret, sign_identity
+from schemas.callers import CALLER_SIZE
 from schemas.entries import AttesterKey, Genesis, Kind, RegulatorKey
-from schemas.identities import Identity, Role
-from schemas.messages import DrawMessage, FinancingRequest, RegisterMessage, RegistrationRequest
+from schemas.identities import REQUESTING_ROLES, Identity, RequestKey, Role
+from schemas.messages import (
+    ApplyMessage,
+    CloseMessage,
+    DecideMessage,
+    DisburseMessage,
+    DrawMessage,
+    FinancingRequest,
+    ReduceMessage,
+    RegisterMessage,
+    RegistrationRequest,
+    StepsRequest,
+)
 from zkcore import PROTOCOL_VERSION, ledger
 from zkcore.commitments import HandledCommitment
-from zkcore.ledger import DocumentFacts, DocumentState, DrawState, Parameters
+from zkcore.context import ABSENT
+from zkcore.ledger import ApplicationState, DocumentFacts, DocumentState, DrawState, Parameters
 from zkcore.operations import (
+    CLEARED,
     MEMO_SIZE,
     OWNER,
     REGULATOR,
     REPAID_OWN_FUNDS,
+    Amend,
+    Apply,
+    ChangeStatus,
     Close,
     Consent,
+    Decide,
+    Disburse,
     Draft,
     Draw,
     Headroom,
     Memos,
+    Overdrawn,
     Reduce,
     Register,
     View,
@@ -44,6 +66,8 @@ CURRENCY = "USD"
 NOW = 1_750_000_000
 """When the tests take place, unix seconds."""
 DRAFT_LIFE = 7 * 86_400
+ANYBODY = bytes(CALLER_SIZE)
+"""In place of a sealed caller where nobody opens one."""
 ANY_LEAF = bytes([0x1E]) * 32
 """The leaf of an operation in tests that commit nowhere."""
 
@@ -81,8 +105,23 @@ class World:
         return fresh_opening(self.suite, amount, self.randomness)
 
 
-def make_world(suite: Suite, seed: bytes = b"a small world") -> World:
-    """All parties with fresh keys, and a genesis with one attester and one kind of document."""
+def make_kind(name: str = KIND, **changed: Any) -> Kind:
+    """A kind of document: export declarations as they ship, but for what is `changed`."""
+    usual = {
+        "name": name,
+        "attester": "customs",
+        "restores": ["released", "repaid-own-funds"],
+        "counters": ["financing"],
+        "use": "cumulative",
+        "reservation_days": 90,
+        "applications": "optional",
+        "shares": {},
+    }
+    return Kind.model_validate({**usual, **changed})
+
+
+def make_world(suite: Suite, seed: bytes = b"a small world", kinds: Sequence[Kind] = ()) -> World:
+    """All parties with fresh keys, and a genesis with one attester and these kinds of document, or the usual one."""
     randomness = SeededRandomness(seed)
     attester, attester_seal = SigningSecret.generate(suite, randomness), SealSecret(randomness.read(32))
     regulator, regulator_seal = ViewSecret.generate(suite, randomness), SealSecret(randomness.read(32))
@@ -101,13 +140,14 @@ def make_world(suite: Suite, seed: bytes = b"a small world") -> World:
         ),
         attesters=[
             AttesterKey(
+                role="customs",
                 holder="customs",
                 key=attester.public(suite).encode(),
                 seal_key=attester_seal.public,
                 proof=attester.prove_possession(suite, ORIGIN, "customs", attester_seal.public, randomness),
             )
         ],
-        kinds=[Kind(name=KIND, restores=["released", "repaid-own-funds"])],
+        kinds=list(kinds) or [make_kind()],
     )
     return World(
         suite,
@@ -126,8 +166,11 @@ def make_world(suite: Suite, seed: bytes = b"a small world") -> World:
 def make_identity(
     world: World, role: Role, holder: str, key: ViewSecret | SigningSecret, seal: SealSecret, origin: str = ORIGIN
 ) -> Identity:
-    """The identity file of a party, with its proof of possession."""
-    return Identity(
+    """The identity file of a party, with its proofs of possession."""
+    request = RequestSecret(seal.encode())
+    bound = key.prove_possession(world.suite, origin, holder, seal.public, world.randomness, request.public)
+    named = RequestKey(key=request.public, proof=bound, signature=bytes(64))
+    identity = Identity(
         role=role,
         holder=holder,
         name=holder.capitalize(),
@@ -135,7 +178,9 @@ def make_identity(
         key=key.public(world.suite).encode(),
         seal_key=seal.public,
         proof=key.prove_possession(world.suite, origin, holder, seal.public, world.randomness),
+        request_key=named if role in REQUESTING_ROLES else None,
     )
+    return sign_identity(identity, request) if role in REQUESTING_ROLES else identity
 
 
 # --- documents ------------------------------------------------------------------------------------------------------------
@@ -172,6 +217,8 @@ def make_register(
     *,
     document: bytes | None = None,
     kind: str = KIND,
+    counter: str = "financing",
+    status: str = CLEARED,
     currency: str = CURRENCY,
     attester: SigningSecret | None = None,
     parameters: Parameters | None = None,
@@ -184,6 +231,8 @@ def make_register(
         parameters or world.parameters,
         document=document or world.identifier(),
         kind=kind,
+        counter=counter,
+        status=status,
         currency=currency,
         owner=blind_view_key(world.suite, world.owner.public(world.suite), blinding),
         attester=attester or world.attester,
@@ -210,14 +259,16 @@ class Loan:
 class NewDraw:
     """A whole draw, as the bank commits it."""
 
+    world: World
     operation: Draw
     paper: Paper
     key: SigningSecret
     opening: Opening
+    moved: DrawState | None = None
 
     def committed(self, leaf: bytes = ANY_LEAF) -> tuple[Paper, Loan]:
         """The document after this draw, and the draw."""
-        document, draw = ledger.drawn(self.paper.state, self.operation, leaf)
+        document, draw = ledger.drawn(self.world.parameters, self.paper.state, self.operation, leaf, self.moved)
         after = replace(self.paper, state=document, headroom=self.paper.headroom - self.opening.amount)
         return after, Loan(draw, self.key, self.opening)
 
@@ -246,6 +297,7 @@ def make_draft(
     draw: bytes | None = None,
     expires: int = NOW + DRAFT_LIFE,
     consent: tuple[Consent, Opening] | None = None,
+    moved: Loan | None = None,
 ) -> Draft:
     """The bank's part of a draw of opening.amount."""
     given, asked = consent or (None, None)
@@ -260,11 +312,12 @@ def make_draft(
         memos=world.memos(),
         consent=given,
         asked=asked,
+        moved=None if moved is None else (moved.state, moved.outstanding),
         randomness=world.randomness,
     )
 
 
-def make_headroom(world: World, paper: Paper, draft: Draft, opening: Opening) -> Headroom:
+def make_headroom(world: World, paper: Paper, draft: Draft, opening: Opening, moved: DrawState | None = None) -> Headroom:
     """The owner's part of a draw, or the regulator's when the draft has a consent. Raises WitnessError past the headroom."""
     by_owner = draft.consent is None
     return operations.prove_headroom(
@@ -276,6 +329,7 @@ def make_headroom(world: World, paper: Paper, draft: Draft, opening: Opening) ->
         secret=paper.secret if by_owner else world.regulator,
         opening=opening,
         left=paper.headroom - opening.amount,
+        moved=moved,
         randomness=world.randomness,
     )
 
@@ -288,13 +342,22 @@ def make_draw(
     draw: bytes | None = None,
     expires: int = NOW + DRAFT_LIFE,
     consented: bool = False,
+    key: SigningSecret | None = None,
 ) -> NewDraw:
-    """A whole draw under a fresh key of the bank; `consented` has the owner consent beforehand and the regulator prove."""
-    key = world.bank.shifted(world.suite, random_nonzero_scalar(world.randomness, world.suite.group))
+    """A whole draw under this or a fresh key; `consented` has the owner consent beforehand and the regulator prove."""
+    key = key or world.bank.shifted(world.suite, random_nonzero_scalar(world.randomness, world.suite.group))
     opening = world.opening(amount)
     consent = make_consent(world, paper, amount, key, expires) if consented else None
     draft = make_draft(world, paper, opening, key, draw=draw, expires=expires, consent=consent)
-    return NewDraw(Draw(draft, make_headroom(world, paper, draft, opening)), paper, key, opening)
+    return NewDraw(world, Draw(draft, make_headroom(world, paper, draft, opening)), paper, key, opening)
+
+
+def make_moved_draw(world: World, paper: Paper, loan: Loan) -> NewDraw:
+    """A draw on `paper` that takes over what is outstanding on another document's."""
+    opening = world.opening(loan.outstanding.amount)
+    draft = make_draft(world, paper, opening, loan.key, moved=loan)
+    headroom = make_headroom(world, paper, draft, opening, loan.state)
+    return NewDraw(world, Draw(draft, headroom), paper, loan.key, opening, loan.state)
 
 
 def make_overdraw(world: World, paper: Paper, amount: int) -> NewDraw:
@@ -305,7 +368,163 @@ def make_overdraw(world: World, paper: Paper, amount: int) -> NewDraw:
     return replace(make_draw(world, richer, amount), paper=paper)
 
 
+# --- what becomes of a document -------------------------------------------------------------------------------------------
+
+
+def make_status(world: World, paper: Paper, status: str, replacement: bytes = ABSENT) -> ChangeStatus:
+    """The attester's word on a document."""
+    return operations.prove_status(
+        world.suite,
+        world.parameters,
+        ledger.attested_facts(paper.state),
+        attester=world.attester,
+        status=status,
+        replacement=replacement,
+        memos=world.memos(),
+        randomness=world.randomness,
+    )
+
+
+@dataclass(frozen=True)
+class NewAmendment:
+    """An amendment as the attester makes it. `before`: the limit that it replaces, minor units."""
+
+    operation: Amend
+    limit: Opening
+    before: int
+
+    def committed(self, paper: Paper, leaf: bytes = ANY_LEAF) -> Paper:
+        """The document with its new limit; its headroom can be negative."""
+        state = ledger.amended(paper.state, self.operation, leaf)
+        return replace(paper, state=state, headroom=paper.headroom - self.before + self.limit.amount)
+
+
+def make_amend(world: World, paper: Paper, before: int, limit: int, reason: str = "amended") -> NewAmendment:
+    """The attester replaces a limit of `before` minor units by another one."""
+    opening = world.opening(limit)
+    operation = operations.prove_amend(
+        world.suite,
+        world.parameters,
+        ledger.attested_facts(paper.state),
+        attester=world.attester,
+        opening=opening,
+        reason=reason,
+        memos=world.memos(),
+        randomness=world.randomness,
+    )
+    return NewAmendment(operation, opening, before)
+
+
+def make_overdrawn(world: World, paper: Paper) -> Overdrawn:
+    """The regulator's proof that the headroom is negative. Raises WitnessError when it is not."""
+    return operations.prove_overdrawn(
+        world.suite,
+        world.parameters,
+        paper.state,
+        secret=world.regulator,
+        over=-paper.headroom,
+        randomness=world.randomness,
+    )
+
+
+# --- applications ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class NewApplication:
+    """An application as the bank puts it on the log, with the draw's key."""
+
+    operation: Apply
+    key: SigningSecret
+
+    def committed(self, leaf: bytes = ANY_LEAF) -> ApplicationState:
+        return ledger.applied(self.operation, leaf)
+
+
+def make_apply(
+    world: World, paper: Paper, *, draw: bytes | None = None, expires: int = NOW + DRAFT_LIFE, consent: bytes | None = None
+) -> NewApplication:
+    """The owner's application to the bank, under a fresh key. `consent`: the owner's part, if it shall not be the right one."""
+    key = world.bank.shifted(world.suite, random_nonzero_scalar(world.randomness, world.suite.group))
+    application = world.identifier()
+    right = operations.prove_application(
+        world.suite,
+        world.parameters,
+        paper.facts,
+        paper.secret,
+        application=application,
+        key=key.public(world.suite),
+        expires=expires,
+        randomness=world.randomness,
+    )
+    operation = operations.prove_apply(
+        world.suite,
+        world.parameters,
+        paper.facts,
+        draw=draw or world.identifier(),
+        key=key,
+        application=application,
+        expires=expires,
+        consent=consent or right,
+        memos=world.memos(),
+        randomness=world.randomness,
+    )
+    return NewApplication(operation, key)
+
+
+def make_decide(world: World, paper: Paper, state: ApplicationState, key: SigningSecret, decision: str) -> Decide:
+    """The bank's decision about an application."""
+    return operations.prove_decide(
+        world.suite,
+        world.parameters,
+        paper.facts,
+        state,
+        key=key,
+        decision=decision,
+        memos=world.memos(),
+        randomness=world.randomness,
+    )
+
+
 # --- what follows a draw --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class NewDisbursement:
+    """A disbursement, as the bank makes it. `released`: minor units of the rest."""
+
+    operation: Disburse
+    released: int
+    outstanding: Opening
+
+    def committed(self, paper: Paper, loan: Loan, leaf: bytes = ANY_LEAF) -> tuple[Paper, Loan]:
+        """The document with the rest back, and the draw, disbursed."""
+        document, draw = ledger.disbursed(paper.state, loan.state, self.operation, leaf)
+        after = replace(paper, state=document, headroom=paper.headroom + self.released)
+        return after, replace(loan, state=draw, outstanding=self.outstanding)
+
+
+def make_disburse(world: World, paper: Paper, loan: Loan, rest: int = 0) -> NewDisbursement:
+    """The bank pays out all but `rest`. Raises WitnessError when nothing would be paid out."""
+    operation, left = operations.prove_disburse(
+        world.suite,
+        world.parameters,
+        paper.facts,
+        loan.state,
+        key=loan.key,
+        outstanding=loan.outstanding,
+        rest=world.opening(rest) if rest else None,
+        memos=world.memos(),
+        randomness=world.randomness,
+    )
+    return NewDisbursement(operation, rest, left)
+
+
+def expire(paper: Paper, loan: Loan, leaf: bytes = ANY_LEAF) -> tuple[Paper, Loan]:
+    """The document with its headroom back, and the draw, after the reservation freed itself."""
+    document, draw = ledger.expired(paper.state, loan.state, leaf)
+    after = replace(paper, state=document, headroom=paper.headroom + loan.outstanding.amount)
+    return after, replace(loan, state=draw)
 
 
 @dataclass(frozen=True)
@@ -404,6 +623,21 @@ def registration_request(documents: Sequence[NewDocument]) -> RegistrationReques
 def financing_request(draws: Sequence[NewDraw]) -> FinancingRequest:
     """The message that commits them together."""
     return FinancingRequest(lines=[DrawMessage.of(draw.operation) for draw in draws])
+
+
+_STEPS: dict[type, tuple[str, Any]] = {
+    Apply: ("apply", ApplyMessage),
+    Decide: ("decide", DecideMessage),
+    Disburse: ("disburse", DisburseMessage),
+    Reduce: ("reduce", ReduceMessage),
+    Close: ("close", CloseMessage),
+}
+
+
+def steps_request(steps: Sequence[Apply | Decide | Disburse | Reduce | Close]) -> StepsRequest:
+    """The message that takes them together."""
+    named = [(*_STEPS[type(step)], step) for step in steps]
+    return StepsRequest.model_validate({"steps": [{"type": name, "body": form.of(step)} for name, form, step in named]})
 
 
 def flip(data: bytes, bit: int) -> bytes:

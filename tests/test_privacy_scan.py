@@ -20,7 +20,7 @@ import pytest
 
 from schemas.domain.currency import Currency
 from tests.played import Performance, performance
-from tradeveil.demo import cast
+from tradeveil.demo import cast, checks
 from tradeveil.demo.kept import clear_material, material
 from tradeveil.demo.scan import (
     CHANCE_BUDGET,
@@ -98,11 +98,24 @@ def test_everything_of_the_sample_is_looked_for(search: Search) -> None:
 
 
 @pytest.mark.parametrize(
-    "amount", ["600,000.00", "50,000.01", "80,000.00", "20,000.00", "16,666,667", "1,833,333", "49,040.40", "12,260.10"]
+    "amount",
+    [
+        *("600,000.00", "50,000.01", "80,000.00", "20,000.00", "16,666,667", "1,833,333", "49,040.40", "12,260.10"),
+        *("12,345.67", "220,000.00", "900,000.00", "850,000.00", "825,000.00", "800,000.00", "12,500.00", "750,000.00"),
+    ],
 )
 def test_amounts_of_the_stories_are_looked_for(search: Search, amount: str) -> None:
     """Drawn, asked in vain, left."""
     assert amount.encode() in {form.needle for form in search.forms}
+
+
+def test_papers_that_banks_checked_are_looked_for(search: Search) -> None:
+    """As they were registered, and as they were presented: also what is malformed, or nobody's."""
+    needles = {form.needle for form in search.forms}
+    exports = (*checks.checked_exports(), checks.XIAMENS, checks.PROBED)
+    rows, _ = checks.checked_rows()
+    presented = {field for row in rows for field in list(row.values())[:2]} | {checks.NOBODYS}
+    assert {text.encode() for text in presented} | {export.number.encode() for export in exports} <= needles
 
 
 # --- everything would be found --------------------------------------------------------------------------------------------

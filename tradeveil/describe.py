@@ -1,4 +1,5 @@
-"""Writes what other programs read of us: JSON Schemas of the messages (schemas/json) and the OpenAPI description.
+"""Writes what others read of us: JSON Schemas of the messages (schemas/json), the OpenAPI description,
+docs/PROBLEMS.md, and the parties' client (parties/common/api.py).
 
 python -m tradeveil.describe            write them anew
 python -m tradeveil.describe --check    exit 1, naming the files, when what is there is not what the code says
@@ -14,24 +15,47 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from schemas import answers, entries, identities, messages, problems, sealed
+from schemas import answers, authenticity, callers, entries, identities, messages, problems, sealed
 from service.app import openapi_document
+from tradeveil.describing.client_code import client_code
+from tradeveil.describing.problems_page import problems_page
 
-ROOT = Path(__file__).resolve().parent.parent / "schemas"
+TOP = Path(__file__).resolve().parent.parent
+ROOT = TOP / "schemas"
 
 _MESSAGES: dict[str, Any] = {
     "registration-request": messages.RegistrationRequest,
     "financing-request": messages.FinancingRequest,
-    "reduce": messages.ReduceMessage,
-    "close": messages.CloseMessage,
+    "change-status": messages.ChangeStatusMessage,
+    "amend": messages.AmendMessage,
+    "overdrawn": messages.OverdrawnMessage,
+    "steps-request": messages.StepsRequest,
     "view": messages.ViewMessage,
     "registration-answer": answers.RegistrationAnswer,
     "financing-answer": answers.FinancingAnswer,
-    "draw-receipt": answers.DrawReceipt,
+    "batch-accepted": answers.BatchAccepted,
+    "batch-page": answers.BatchPage,
+    "batch-progress": answers.BatchProgress,
+    "steps-answer": answers.StepsAnswer,
+    "document-receipt": answers.DocumentReceipt,
     "document-status": answers.DocumentStatus,
     "owner-notice": answers.OwnerNotice,
     "document-view": answers.DocumentView,
+    "evaluation-keys": authenticity.EvaluationKeys,
+    "evaluation-request": authenticity.EvaluationRequest,
+    "evaluation-answer": authenticity.EvaluationAnswer,
+    "publication-request": authenticity.PublicationRequest,
+    "publication-answer": authenticity.PublicationAnswer,
+    "lookup-request": authenticity.LookupRequest,
+    "lookup-answer": authenticity.LookupAnswer,
+    "statuses-request": authenticity.StatusesRequest,
+    "statuses-answer": authenticity.StatusesAnswer,
     "entries-page": answers.EntriesPage,
+    "request-key-change": callers.RequestKeyChange,
+    "request-key-answer": answers.RequestKeyAnswer,
+    "alert": callers.AlertMessage,
+    "alert-answer": answers.AlertAnswer,
+    "alerts-page": answers.AlertsPage,
     "entry": entries.Entry,
     "problem": problems.Problem,
     "identity": identities.Identity,
@@ -45,7 +69,12 @@ def _pretty(value: Any) -> str:
 
 def generate() -> dict[Path, str]:
     """Every generated file with its content."""
-    files = {ROOT / "openapi.json": _pretty(openapi_document())}
+    document = openapi_document()
+    files = {
+        ROOT / "openapi.json": _pretty(document),
+        TOP / "docs" / "PROBLEMS.md": problems_page(document),
+        TOP / "parties" / "common" / "api.py": client_code(document),
+    }
     for name, message in _MESSAGES.items():
         schema = TypeAdapter(message).json_schema(mode="validation")
         schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"urn:tradeveil:schema:{name}", **schema}

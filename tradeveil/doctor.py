@@ -126,10 +126,11 @@ def _files(directory: Path) -> str:
 
 
 def _service(url: str) -> str:
-    health = runtime.connect(url).health()
+    client = runtime.connect(url)
+    health = client.health()
     if health.status != "ok":
         raise _Failed(f"the service at {url} says: {health.status}")
-    return f"{url}: {health.status}, engine {health.engine}, {health.entries} entries"
+    return f"{url}: {health.status}, engine {health.engine}, {client.ready().entries} entries"
 
 
 @command

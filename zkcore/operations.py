@@ -21,6 +21,26 @@ WRITTEN_OFF = "written-off"
 REASONS = (RELEASED, REPAID_OWN_FUNDS, REPAID_PROCEEDS, WRITTEN_OFF)
 """Why an outstanding amount is reduced. The kind's policy says which of them give headroom back."""
 
+DECLARED = "declared"
+CUSTOMS_RELEASED = "customs-released"
+CLEARED = "cleared"
+FROZEN = "frozen"
+RETURNED = "returned"
+DELETED = "deleted"
+STATUSES = (DECLARED, CUSTOMS_RELEASED, CLEARED, FROZEN, RETURNED, DELETED)
+"""What the attester says of a document. Only a cleared one can be drawn on."""
+
+AMENDED = "amended"
+PARTLY_RETURNED = "partly-returned"
+AMENDMENTS = (AMENDED, PARTLY_RETURNED)
+"""Why a document's limit changes."""
+
+ACCEPTED = "accepted"
+APPROVED = "approved"
+REJECTED = "rejected"
+DECISIONS = (ACCEPTED, APPROVED, REJECTED)
+"""What a bank decides about an application."""
+
 MEMO_SIZE = 1584
 """Bytes of a sealed memo, whatever it says: 1,536 of padded content and 48 of the sealed box."""
 EXPIRES_MAXIMUM = (1 << 48) - 1
@@ -58,6 +78,8 @@ class Register:
 
     document: bytes
     kind: str
+    counter: str
+    status: str
     currency: str
     epoch: int
     attester: Element
@@ -68,7 +90,91 @@ class Register:
     range_proof: bytes
 
     def payload(self) -> bytes:
-        return digest(LABEL_PAYLOAD, [b"register", text(self.kind), *self.memos.parts()])
+        said = [text(self.kind), text(self.counter), text(self.status)]
+        return digest(LABEL_PAYLOAD, [b"register", *said, *self.memos.parts()])
+
+
+@dataclass(frozen=True)
+class ChangeStatus:
+    """The attester says what became of a document. `replacement`: the document that stands for a deleted one, or ABSENT."""
+
+    document: bytes
+    attester: Element
+    status: str
+    replacement: bytes
+    memos: Memos
+    proof: bytes
+
+    def payload(self) -> bytes:
+        return digest(LABEL_PAYLOAD, [b"status", text(self.status), self.replacement, *self.memos.parts()])
+
+
+@dataclass(frozen=True)
+class Amend:
+    """The attester replaces a document's limit by another one, higher or lower. What was drawn stays drawn."""
+
+    document: bytes
+    attester: Element
+    reason: str
+    limit: HandledCommitment
+    memos: Memos
+    proof: bytes
+    range_proof: bytes
+
+    def payload(self) -> bytes:
+        return digest(LABEL_PAYLOAD, [b"amend", text(self.reason), *self.memos.parts()])
+
+
+@dataclass(frozen=True)
+class Overdrawn:
+    """The regulator shows that more is drawn on a document than its limit. `over` commits to how much more."""
+
+    document: bytes
+    over: Element
+    proof: bytes
+    range_proof: bytes
+
+    def payload(self) -> bytes:
+        return digest(LABEL_PAYLOAD, [b"overdrawn"])
+
+
+@dataclass(frozen=True)
+class Apply:
+    """An application reaches a bank: for a draw under this key, within a financing (`application`, 32 bytes), until `expires`.
+
+    `consent` is the owner's part (statement `application`), `proof` the bank's (`apply`).
+    """
+
+    document: bytes
+    draw: bytes
+    key: Element
+    application: bytes
+    expires: int
+    consent: bytes
+    memos: Memos
+    proof: bytes
+
+    def payload(self) -> bytes:
+        parts = [self.key.encode(), self.application, _time(self.expires), self.consent, *self.memos.parts()]
+        return digest(LABEL_PAYLOAD, [b"apply", *parts])
+
+
+def application_payload(application: bytes, key: Element, expires: int) -> bytes:
+    """What the owner's part of an application binds besides the document: financing (32 bytes), draw key, expiry (seconds)."""
+    return digest(LABEL_PAYLOAD, [b"application", application, key.encode(), _time(expires)])
+
+
+@dataclass(frozen=True)
+class Decide:
+    """The bank accepts, approves or rejects an application."""
+
+    draw: bytes
+    decision: str
+    memos: Memos
+    proof: bytes
+
+    def payload(self) -> bytes:
+        return digest(LABEL_PAYLOAD, [b"decide", text(self.decision), *self.memos.parts()])
 
 
 @dataclass(frozen=True)
@@ -87,7 +193,11 @@ def consent_payload(application: bytes, key: Element, asked: Element, expires: i
 
 @dataclass(frozen=True)
 class Draft:
-    """The bank's part of a draw: a committed amount on a document, under a key of its own. `expires` in unix seconds."""
+    """The bank's part of a draw: a committed amount on a document, under a key of its own.
+
+    `expires`, unix seconds: until when it can be committed and, once committed, until when it must be disbursed. `moves` is the
+    draw on a deleted document whose outstanding amount this one takes over, or None.
+    """
 
     document: bytes
     draw: bytes
@@ -95,6 +205,7 @@ class Draft:
     amount: HandledCommitment
     expires: int
     consent: Consent | None
+    moves: bytes | None
     memos: Memos
     proof: bytes
 
@@ -105,7 +216,7 @@ class Draft:
     def _payload(self) -> bytes:
         """Both parts of a draw are bound to it, by several contexts: the memos are hashed once."""
         consent = b"" if self.consent is None else self.consent.application + self.consent.asked.encode()
-        parts = [b"draw", self.key.encode(), self.amount.encode(), _time(self.expires), consent]
+        parts = [b"draw", self.key.encode(), self.amount.encode(), _time(self.expires), consent, self.moves or b""]
         return digest(LABEL_PAYLOAD, [*parts, *self.memos.parts()])
 
 
@@ -125,6 +236,27 @@ class Draw:
 
     draft: Draft
     headroom: Headroom
+
+
+@dataclass(frozen=True)
+class Disburse:
+    """The bank pays out what it reserved: all of it (no rest, no range proof), or all but `rest`, which is released."""
+
+    draw: bytes
+    rest: HandledCommitment | None
+    memos: Memos
+    proof: bytes
+    range_proof: bytes
+
+    def payload(self) -> bytes:
+        return digest(LABEL_PAYLOAD, [b"disburse", *self.memos.parts()])
+
+
+@dataclass(frozen=True)
+class Expire:
+    """A reservation that was not disbursed by its expiry frees itself. Anybody can see that it is so; nobody proves it."""
+
+    draw: bytes
 
 
 @dataclass(frozen=True)

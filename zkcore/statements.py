@@ -118,6 +118,7 @@ class RangeStatement:
 _OF_DOCUMENT = frozenset({"document", "currency", "epoch", "payload"})
 _OF_DRAW = _OF_DOCUMENT | {"draw"}
 _AT_HEAD = _OF_DRAW | {"head"}
+_DOCUMENT_AT_HEAD = _OF_DOCUMENT | {"head"}
 
 # ZKP{(s): H = s*P}. Knowledge of a view key, shown when it is enrolled; payload: its holder.
 VIEW_KEY_POSSESSION = Statement("view-key-possession", ("s",), ("H = s*P",), frozenset({"payload"}))
@@ -134,6 +135,28 @@ REGISTER = Statement(
 )
 # 1 <= v <= 2**48 - 1.
 REGISTER_RANGE = RangeStatement("register-range", ("C - G", "(2**48 - 1)*G - C"), 64, _OF_DOCUMENT)
+
+# The attester says what became of a document. The context's head is the document's revision, the chain of its attester's words.
+DOCUMENT_STATUS = Statement("document-status", ("alpha",), ("A = alpha*G",), _DOCUMENT_AT_HEAD)
+
+# The attester replaces the limit by v. The context's head is the document's revision.
+AMEND = Statement("amend", REGISTER.scalars, REGISTER.equations, _DOCUMENT_AT_HEAD)
+# 1 <= v <= 2**48 - 1.
+AMEND_RANGE = RangeStatement("amend-range", REGISTER_RANGE.values, 64, _DOCUMENT_AT_HEAD)
+
+# The regulator shows that the residual is -m: R = -m*G + s*E_R by what a handle is. The context's head is the document's.
+OVERDRAWN = Statement("overdrawn", ("s", "m", "b"), ("H = s*P", "R = s*E_R - m*G", "C_over = m*G + b*H"), _DOCUMENT_AT_HEAD)
+# 1 <= m.
+OVERDRAWN_RANGE = RangeStatement("overdrawn-range", ("C_over - G",), 64, _DOCUMENT_AT_HEAD)
+
+# The owner applies for a draw under this key; payload: financing, draw key, expiry.
+APPLICATION = Statement("application", ("s",), ("H = s*P_owner",), _OF_DOCUMENT)
+
+# The bank has the application; K is the draw's own key, which signs all that follows.
+APPLY = Statement("apply", ("k",), ("K = k*G",), _OF_DRAW)
+
+# The bank decides about the application. The context's head is the application's.
+DECIDE = Statement("decide", ("k",), ("K = k*G",), _AT_HEAD)
 
 # The attester vouches for what a document says, to whoever is shown it; payload: the digest of what it says.
 CREDENTIAL = Statement("credential", ("alpha",), ("A = alpha*G",), _OF_DOCUMENT)
@@ -152,6 +175,13 @@ CONSENTED_DRAW = Statement(
     (*DRAW.equations, "C - C_asked = d*H"),
     _OF_DRAW,
 )
+# The same when the draw takes over what is outstanding, O, on a draw of a deleted document.
+MOVED_DRAW = Statement(
+    "moved-draw",
+    ("a", "r", "k", "d"),
+    (*DRAW.equations, "C - O = d*H"),
+    _OF_DRAW,
+)
 # The owner's consent beforehand; payload: application, draw key, C_asked, expiry.
 CONSENT = Statement("consent", ("s",), ("H = s*P_owner",), _OF_DOCUMENT)
 
@@ -162,6 +192,18 @@ HEADROOM_BY_OWNER = Statement("headroom-by-owner", ("s", "m", "b"), _HEADROOM, _
 HEADROOM_BY_REGULATOR = Statement("headroom-by-regulator", ("s", "m", "b"), _HEADROOM, _AT_HEAD)
 # 1 <= a and 0 <= m, both below 2**64 (and so, with m + a at most the limit, below 2**48).
 HEADROOM_RANGE = RangeStatement("headroom-range", ("C - G", "C_left"), 64, _AT_HEAD)
+
+# The holder of the draw's key pays out all that is reserved. The context's head is the draw's.
+DISBURSE = Statement("disburse", ("k",), ("K = k*G",), _AT_HEAD)
+# The same when only part is paid out: the rest p is released.
+DISBURSE_PART = Statement(
+    "disburse-part",
+    ("p", "r", "k"),
+    ("C = p*G + r*H", "D_owner = r*P_owner", "D_regulator = r*P_regulator", "K = k*G"),
+    _AT_HEAD,
+)
+# 1 <= p and p < outstanding.
+DISBURSE_RANGE = RangeStatement("disburse-range", ("C - G", "O - C - G"), 64, _AT_HEAD)
 
 # The holder of the draw's key reduces what is outstanding by p. The context's head is the draw's.
 REDUCE = Statement(
@@ -183,14 +225,30 @@ ALL: tuple[Statement, ...] = (
     VIEW_KEY_POSSESSION,
     SIGNING_KEY_POSSESSION,
     REGISTER,
+    DOCUMENT_STATUS,
+    AMEND,
+    OVERDRAWN,
     CREDENTIAL,
+    APPLICATION,
+    APPLY,
+    DECIDE,
     DRAW,
     CONSENTED_DRAW,
+    MOVED_DRAW,
     CONSENT,
     HEADROOM_BY_OWNER,
     HEADROOM_BY_REGULATOR,
+    DISBURSE,
+    DISBURSE_PART,
     REDUCE,
     CLOSE,
     VIEW,
 )
-ALL_RANGES: tuple[RangeStatement, ...] = (REGISTER_RANGE, HEADROOM_RANGE, REDUCE_RANGE)
+ALL_RANGES: tuple[RangeStatement, ...] = (
+    REGISTER_RANGE,
+    AMEND_RANGE,
+    OVERDRAWN_RANGE,
+    HEADROOM_RANGE,
+    DISBURSE_RANGE,
+    REDUCE_RANGE,
+)

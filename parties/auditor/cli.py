@@ -101,8 +101,11 @@ def show(verdict: Verdict) -> None:
         ["entries 条目", f"{verdict.entries:,}"],
         *([f"  {kind}", f"{count:,}"] for kind, count in verdict.by_type.items()),
         ["documents 单证", f"{verdict.documents:,}"],
+        *([f"  {status}", f"{count:,}"] for status, count in verdict.statuses.items()),
+        ["documents overdrawn 超额", f"{verdict.overdrawn:,}"],
         ["draws open 未结清", f"{verdict.draws_open:,}"],
         ["draws closed 已结清", f"{verdict.draws_closed:,}"],
+        *([f"  {stage}", f"{count:,}"] for stage, count in verdict.stages.items()),
         ["proofs checked 已验证明", f"{verdict.claims:,}"],
         ["engine 引擎", verdict.engine],
         ["seconds 用时（秒）", f"{verdict.seconds:,.2f}"],
@@ -113,8 +116,8 @@ def show(verdict: Verdict) -> None:
     output.show_table("Audit 审计", ["what 项目", "found 结果"], rows)
     if verdict.ok:
         output.say(
-            "All is right: every proof holds, and no document was drawn beyond its limit.",
-            "审计通过：全部证明成立，没有单证超额登记。",
+            "All is right: every proof holds, and nothing was ever drawn beyond the limit there was.",
+            "审计通过：全部证明成立，没有超过当时额度的登记。",
         )
     else:
         show_failures(verdict.failures)

@@ -19,12 +19,41 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, BinaryIO
 
-from schemas.entries import MAXIMUM_ENTRY_SIZE, Closed, Drawn, Genesis, Reduced, Registered, decode_entry
+from schemas.entries import (
+    MAXIMUM_ENTRY_SIZE,
+    Amended,
+    AnyEntry,
+    Applied,
+    Closed,
+    Decided,
+    Disbursed,
+    Drawn,
+    Expired,
+    Genesis,
+    Reduced,
+    Registered,
+    ShownOverdrawn,
+    StatusChanged,
+    decode_entry,
+)
 from tlog.leaf import leaf_hash
 from zkcore import ledger
 from zkcore.errors import BatchRejected, StateError, ZkError
-from zkcore.ledger import DocumentState, DrawState, Parameters
-from zkcore.operations import Close, Draw, Reduce, Register
+from zkcore.ledger import ApplicationState, DocumentState, DrawState, Parameters
+from zkcore.operations import (
+    Amend,
+    Apply,
+    ChangeStatus,
+    Close,
+    Decide,
+    Disburse,
+    Draft,
+    Draw,
+    Expire,
+    Overdrawn,
+    Reduce,
+    Register,
+)
 from zkcore.suite import Suite
 from zkcore.transcript import frame
 from zkcore.verifying.batch import Claim, verify
@@ -34,8 +63,6 @@ LINE_START = b'{"entry":'
 MAXIMUM_LINE_SIZE = MAXIMUM_ENTRY_SIZE + 100
 BATCH_CLAIMS, BATCH_CLAIMS_OF_TWINS = 200, 2000
 """Claims verified together, by Python code and by an engine's own. More are faster and name a bad entry later."""
-
-Entry = Genesis | Registered | Drawn | Reduced | Closed
 
 
 def line_end(index: int) -> bytes:
@@ -53,7 +80,7 @@ class EntryRejected(Exception):
 
 @dataclass(frozen=True)
 class Failure:
-    """What is wrong with one entry. `code` is one of zkcore.errors or: index, genesis, time, expired."""
+    """What is wrong with one entry. `code` is one of zkcore.errors or: index, genesis, time."""
 
     index: int
     what: str
@@ -65,6 +92,9 @@ class Failure:
 class Verdict:
     """What an audit found. Where it is not ok, all counts are of what was read up to the failure.
 
+    draws_closed: draws that are at their end, however they came there.
+    stages: applications (under "application …") and draws by the stage that they are at; statuses: documents by status.
+    overdrawn: documents shown to be overdrawn, with nothing changed since.
     failures: in order of index; only the first is certain, later ones can follow from it.
     genesis, state: 32-byte digests; two audits of one log have the same. `state` is empty where the audit failed.
     seconds: by the caller's clock.
@@ -76,6 +106,9 @@ class Verdict:
     documents: int
     draws_open: int
     draws_closed: int
+    stages: dict[str, int]
+    statuses: dict[str, int]
+    overdrawn: int
     claims: int
     failures: tuple[Failure, ...]
     genesis: bytes
@@ -97,7 +130,10 @@ class Verdict:
             "entries": self.entries,
             "by_type": self.by_type,
             "documents": self.documents,
+            "statuses": self.statuses,
+            "overdrawn": self.overdrawn,
             "draws": {"open": self.draws_open, "closed": self.draws_closed},
+            "stages": self.stages,
             "claims": self.claims,
             "failures": [asdict(failure) for failure in self.failures],
             "seconds": round(self.seconds, 3),
@@ -111,6 +147,7 @@ class AuditState:
 
     parameters: Parameters
     documents: dict[bytes, DocumentState] = field(default_factory=dict)
+    applications: dict[bytes, ApplicationState] = field(default_factory=dict)
     draws: dict[bytes, DrawState] = field(default_factory=dict)
     consents: set[tuple[bytes, bytes]] = field(default_factory=set)
 
@@ -120,6 +157,12 @@ class AuditState:
             raise StateError("the document was never registered")
         return self.documents[document]
 
+    def application(self, draw: bytes) -> ApplicationState:
+        """Raises StateError when there is none."""
+        if draw not in self.applications:
+            raise StateError("there is no application for a draw of this id")
+        return self.applications[draw]
+
     def draw(self, draw: bytes) -> DrawState:
         """Raises StateError when it was never committed."""
         if draw not in self.draws:
@@ -127,76 +170,195 @@ class AuditState:
         return self.draws[draw]
 
     def digest(self) -> bytes:
-        """SHA-256 over every document's head and residual and every draw's head, outstanding and end, in order of id."""
+        """SHA-256 over all that counts of every document, application and draw, each in order of id."""
         hashed = hashlib.sha256(frame([b"TRADEVEIL-V01-audit-state", self.parameters.origin.encode("ascii")]))
         for _, document in sorted(self.documents.items()):
-            hashed.update(frame([b"document", document.document, document.head, document.residual.encode()]))
+            hashed.update(frame(_document_parts(document)))
+        for _, application in sorted(self.applications.items()):
+            stage = application.stage.encode("ascii")
+            hashed.update(frame([b"application", application.draw, application.head, stage]))
         for _, draw in sorted(self.draws.items()):
-            end = b"closed" if draw.closed else b"open"
-            hashed.update(frame([b"draw", draw.draw, draw.head, draw.outstanding.encode(), end]))
+            stage, expires = draw.stage.encode("ascii"), draw.expires.to_bytes(8, "big")
+            hashed.update(frame([b"draw", draw.draw, draw.head, draw.outstanding.encode(), stage, expires]))
         return hashed.digest()
+
+
+def _document_parts(document: DocumentState) -> list[bytes]:
+    """What the state digest covers of a document."""
+    return [
+        b"document",
+        document.document,
+        document.head,
+        document.limit.encode(),
+        document.residual.encode(),
+        document.status.encode("ascii"),
+        document.revision,
+        document.replacement,
+        b"overdrawn" if document.is_overdrawn else b"",
+        b"taken" if document.taken else b"",
+    ]
 
 
 # --- one entry ------------------------------------------------------------------------------------------------------------
 
 
-def apply_entry(suite: Suite, state: AuditState, entry: Entry, leaf: bytes, label: str) -> list[Claim]:
+def apply_entry(suite: Suite, state: AuditState, entry: AnyEntry, leaf: bytes, label: str) -> list[Claim]:
     """Move the state past one entry and return the claims that justify it, which are still to be verified.
 
     Raises ZkError or EntryRejected for what is wrong on its face; the state is then unchanged.
     """
+    step = _Step(suite, state, entry.time, leaf, label)
+    group = suite.group
     match entry:
         case Registered():
-            return _register(suite, state, entry.body.decode(suite.group), leaf, label)
+            return step.register(entry.body.decode(group))
+        case StatusChanged():
+            return step.status(entry.body.decode(group))
+        case Amended():
+            return step.amend(entry.body.decode(group))
+        case ShownOverdrawn():
+            return step.overdrawn(entry.body.decode(group))
+        case Applied():
+            return step.apply(entry.body.decode(group))
+        case Decided():
+            return step.decide(entry.body.decode(group))
         case Drawn():
-            return _draw(suite, state, entry.body.decode(suite.group), entry.time, leaf, label)
+            return step.draw(entry.body.decode(group))
+        case Disbursed():
+            return step.disburse(entry.body.decode(group))
         case Reduced():
-            return _reduce(suite, state, entry.body.decode(suite.group), leaf, label)
+            return step.reduce(entry.body.decode(group))
         case Closed():
-            return _close(suite, state, entry.body.decode(suite.group), leaf, label)
+            return step.close(entry.body.decode(group))
+        case Expired():
+            return step.expire(entry.body.decode(group))
         case Genesis():
             raise EntryRejected("genesis", "a log has one genesis, and it stands first")
 
 
-def _register(suite: Suite, state: AuditState, operation: Register, leaf: bytes, label: str) -> list[Claim]:
-    if operation.document in state.documents:
-        raise StateError("the document was registered before")
-    claims = ledger.check_register(suite, state.parameters, operation, label)
-    state.documents[operation.document] = ledger.registered(operation, leaf)
-    return claims
+@dataclass(frozen=True)
+class _Step:
+    """One entry of time `at` and with this leaf hash, taken past the state. Each method checks before it changes anything."""
 
+    suite: Suite
+    state: AuditState
+    at: int
+    leaf: bytes
+    label: str
 
-def _draw(suite: Suite, state: AuditState, operation: Draw, at: int, leaf: bytes, label: str) -> list[Claim]:
-    draft = operation.draft
-    document = state.document(draft.document)
-    if draft.draw in state.draws:
-        raise StateError("a draw of this id was committed before")
-    if draft.expires < at:
-        raise EntryRejected("expired", "the draw was committed after its draft had expired")
-    consent = None if draft.consent is None else (draft.document, draft.consent.application)
-    if consent in state.consents:
-        raise StateError("the owner's consent was used before")
-    claims = ledger.check_draw(suite, state.parameters, document, operation, label)
-    state.documents[draft.document], state.draws[draft.draw] = ledger.drawn(document, operation, leaf)
-    if consent is not None:
-        state.consents.add(consent)
-    return claims
+    # Documents.
 
+    def register(self, operation: Register) -> list[Claim]:
+        if operation.document in self.state.documents:
+            raise StateError("the document was registered before")
+        claims = ledger.check_register(self.suite, self.state.parameters, operation, self.label)
+        self._put(ledger.registered(operation, self.leaf))
+        return claims
 
-def _reduce(suite: Suite, state: AuditState, operation: Reduce, leaf: bytes, label: str) -> list[Claim]:
-    draw = state.draw(operation.draw)
-    document = state.document(draw.document)
-    claims = ledger.check_reduce(suite, state.parameters, ledger.facts(document), draw, operation, label)
-    state.documents[draw.document], state.draws[draw.draw] = ledger.reduced(state.parameters, document, draw, operation, leaf)
-    return claims
+    def status(self, operation: ChangeStatus) -> list[Claim]:
+        document = self.state.document(operation.document)
+        claims = ledger.check_status(self.suite, self.state.parameters, document, operation, self.label)
+        self._put(ledger.status_changed(document, operation, self.leaf))
+        return claims
 
+    def amend(self, operation: Amend) -> list[Claim]:
+        document = self.state.document(operation.document)
+        claims = ledger.check_amend(self.suite, self.state.parameters, document, operation, self.label)
+        self._put(ledger.amended(document, operation, self.leaf))
+        return claims
 
-def _close(suite: Suite, state: AuditState, operation: Close, leaf: bytes, label: str) -> list[Claim]:
-    draw = state.draw(operation.draw)
-    document = state.document(draw.document)
-    claims = ledger.check_close(suite, state.parameters, ledger.facts(document), draw, operation, label)
-    state.draws[draw.draw] = ledger.closed(draw, leaf)
-    return claims
+    def overdrawn(self, operation: Overdrawn) -> list[Claim]:
+        document = self.state.document(operation.document)
+        claims = ledger.check_overdrawn(self.suite, self.state.parameters, document, operation, self.label)
+        self._put(ledger.shown_overdrawn(document))
+        return claims
+
+    # Applications.
+
+    def apply(self, operation: Apply) -> list[Claim]:
+        if operation.draw in self.state.applications or operation.draw in self.state.draws:
+            raise StateError("an application or a draw of this id is on the log")
+        document = self.state.document(operation.document)
+        ledger.check_apply_time(operation, self.at)
+        claims = ledger.check_apply(self.suite, self.state.parameters, document, operation, self.label)
+        self.state.applications[operation.draw] = ledger.applied(operation, self.leaf)
+        return claims
+
+    def decide(self, operation: Decide) -> list[Claim]:
+        application = self.state.application(operation.draw)
+        known = ledger.facts(self.state.document(application.document))
+        claims = ledger.check_decide(self.suite, self.state.parameters, known, application, operation, self.label)
+        self.state.applications[operation.draw] = ledger.decided(application, operation, self.leaf)
+        return claims
+
+    # Draws.
+
+    def draw(self, operation: Draw) -> list[Claim]:
+        state, draft = self.state, operation.draft
+        document, application = state.document(draft.document), state.applications.get(draft.draw)
+        if draft.draw in state.draws:
+            raise StateError("a draw of this id was committed before")
+        consent = None if draft.consent is None else (draft.document, draft.consent.application)
+        if consent in state.consents:
+            raise StateError("the owner's consent was used before")
+        ledger.check_draw_time(state.parameters, document, draft, self.at)
+        ledger.check_application(state.parameters, document, draft, application)
+        moved = self._moved(document, draft)
+        claims = ledger.check_draw(self.suite, state.parameters, document, operation, self.label, moved)
+        after, drawn = ledger.drawn(state.parameters, document, operation, self.leaf, moved)
+        self._put(after, drawn)
+        if moved is not None:
+            state.draws[moved.draw] = ledger.moved_away(moved, self.leaf)
+        if application is not None:
+            state.applications[draft.draw] = ledger.reserved(application, self.leaf)
+        if consent is not None:
+            state.consents.add(consent)
+        return claims
+
+    def _moved(self, document: DocumentState, draft: Draft) -> DrawState | None:
+        """The draw that a draft takes over, on a document that this one replaces."""
+        if draft.moves is None:
+            return None
+        moved = self.state.draw(draft.moves)
+        ledger.check_replaced(document, self.state.document(moved.document), moved)
+        return moved
+
+    def disburse(self, operation: Disburse) -> list[Claim]:
+        document, draw = self._drawn(operation.draw)
+        ledger.check_disburse_time(draw, self.at)
+        known = ledger.facts(document)
+        claims = ledger.check_disburse(self.suite, self.state.parameters, known, draw, operation, self.label)
+        self._put(*ledger.disbursed(document, draw, operation, self.leaf))
+        return claims
+
+    def reduce(self, operation: Reduce) -> list[Claim]:
+        document, draw = self._drawn(operation.draw)
+        parameters, known = self.state.parameters, ledger.facts(document)
+        claims = ledger.check_reduce(self.suite, parameters, known, draw, operation, self.label)
+        self._put(*ledger.reduced(parameters, document, draw, operation, self.leaf))
+        return claims
+
+    def close(self, operation: Close) -> list[Claim]:
+        document, draw = self._drawn(operation.draw)
+        parameters, known = self.state.parameters, ledger.facts(document)
+        claims = ledger.check_close(self.suite, parameters, known, draw, operation, self.label)
+        self._put(*ledger.closed(parameters, document, draw, self.leaf))
+        return claims
+
+    def expire(self, operation: Expire) -> list[Claim]:
+        document, draw = self._drawn(operation.draw)
+        ledger.check_expire(draw, self.at)
+        self._put(*ledger.expired(document, draw, self.leaf))
+        return []
+
+    def _drawn(self, named: bytes) -> tuple[DocumentState, DrawState]:
+        draw = self.state.draw(named)
+        return self.state.document(draw.document), draw
+
+    def _put(self, document: DocumentState, draw: DrawState | None = None) -> None:
+        self.state.documents[document.document] = document
+        if draw is not None:
+            self.state.draws[draw.draw] = draw
 
 
 # --- the whole export -----------------------------------------------------------------------------------------------------
@@ -246,7 +408,7 @@ class Replay:
         self._by_type[entry.type] += 1
         self._time = entry.time
 
-    def _begin(self, entry: Entry, encoded: bytes) -> AuditState:
+    def _begin(self, entry: AnyEntry, encoded: bytes) -> AuditState:
         if not isinstance(entry, Genesis):
             raise EntryRejected("genesis", "the first entry of a log is its genesis")
         self.genesis = leaf_hash(encoded)
@@ -272,14 +434,18 @@ class Replay:
         empty = (Failure(0, "entry", "genesis", "the export is empty"),) if not self.entries and not self.failures else ()
         failures, state = (*self.failures, *empty), self.state
         draws = () if state is None else state.draws.values()
+        documents = () if state is None else state.documents.values()
         closed = sum(draw.closed for draw in draws)
         return Verdict(
             ok=not failures,
             entries=self.entries,
             by_type=dict(sorted(self._by_type.items())),
-            documents=0 if state is None else len(state.documents),
+            documents=len(documents),
             draws_open=len(draws) - closed,
             draws_closed=closed,
+            stages={} if state is None else _stages(state),
+            statuses=dict(sorted(Counter(document.status for document in documents).items())),
+            overdrawn=sum(document.is_overdrawn for document in documents),
             claims=self.claims,
             failures=failures,
             genesis=self.genesis,
@@ -287,6 +453,13 @@ class Replay:
             engine=self._suite.engine,
             seconds=seconds,
         )
+
+
+def _stages(state: AuditState) -> dict[str, int]:
+    """Applications and draws by stage. An application whose draw is committed counts as that draw alone."""
+    applications = Counter(f"application {item.stage}" for item in state.applications.values() if item.draw not in state.draws)
+    draws = Counter(draw.stage for draw in state.draws.values())
+    return dict(sorted((applications + draws).items()))
 
 
 def _entry_of(line: bytes, index: int) -> bytes:

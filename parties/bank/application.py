@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from parties.bank.desk import Desk
-from parties.common.credentials import verify_credential
+from parties.common.credentials import APPLICATION_FIELDS, check_disclosures, verify_presentation
 from parties.common.errors import Refused, ServiceRefused
 from parties.common.keyring import Signer
 from parties.common.money import money_text
 from parties.common.sealed_files import read_sealed
+from parties.common.words import STATUSES_ZH
 from schemas import problems
 from schemas.domain.conversion import Rate, convert_up
 from schemas.domain.currency import Currency
-from schemas.sealed import Application, ApplicationLine, Credential
+from schemas.sealed import Application, ApplicationLine, Presentation
 from zkcore.errors import ZkError
 from zkcore.group import SCALAR_SIZE
 from zkcore.ledger import DocumentFacts
@@ -46,12 +47,21 @@ class CheckedApplication:
 
 
 def read_application(path: Path, signer: Signer) -> Application:
-    """Open a file with the bank's seal key. Raises InputError."""
-    return read_sealed(path, Application, signer.seal)
+    """Open a file with the bank's seal key. Raises InputError, Refused for credentials that do not show what is needed."""
+    application = read_sealed(path, Application, signer.seal)
+    check_shown(application)
+    return application
+
+
+def check_shown(application: Application) -> None:
+    """What a bank needs of each credential is disclosed; whether it is signed is check_line's to say. Raises Refused."""
+    for line in application.lines:
+        check_disclosures(line.credential, APPLICATION_FIELDS)
 
 
 def check_application(desk: Desk, application: Application) -> CheckedApplication:
     """All checks, those that need nobody first. Raises Refused, saying which line."""
+    check_shown(application)
     check_terms(desk.signer, application, desk.now)
     lines = tuple(check_line(desk, index, line) for index, line in enumerate(application.lines))
     for index, line in enumerate(application.lines):
@@ -117,14 +127,14 @@ def check_line(desk: Desk, index: int, line: ApplicationLine) -> CheckedLine:
         raise _refused(
             index, "key-shift", "the draw's key would be the bank's own and show whose it is", "登记密钥会暴露本行身份"
         )
-    facts = verify_credential(desk.suite, desk.log.parameters, line.credential)
+    facts = verify_presentation(desk.suite, desk.log.parameters, line.credential, APPLICATION_FIELDS)
     try:
         return CheckedLine(line, facts, desk.draw_key(line.key_shift))
     except ZkError as error:
         raise _refused(index, "key-shift", "the draw's key is malformed", "登记密钥格式有误") from error
 
 
-def check_status(desk: Desk, index: int, credential: Credential) -> None:
+def check_status(desk: Desk, index: int, credential: Presentation) -> None:
     """The service has the document, as the credential says, and it is financeable. Raises Refused."""
     try:
         status = desk.client.status(credential.document)
@@ -132,15 +142,23 @@ def check_status(desk: Desk, index: int, credential: Credential) -> None:
         if error.slug != problems.DOCUMENT_UNKNOWN.slug:
             raise
         raise _refused(index, error.slug, "the service has no such document", "服务中没有该单证") from error
-    if (status.document, status.kind, status.currency) != (credential.document, credential.kind, credential.currency):
+    told = (status.document, status.kind, status.counter, status.currency)
+    if told != (credential.document, credential.kind, credential.counter, credential.currency):
         raise _refused(
             index,
             "contradiction",
-            "the service knows this document as another kind or currency",
-            "单证种类或币种与服务记录不符",
+            "the service knows this document as another kind, counter or currency",
+            "单证种类、计数或币种与服务记录不符",
         )
     if not status.financeable:
-        raise _refused(index, "not-financeable", "the document is not financeable now", "该单证目前不可融资")
+        why_en = "overdrawn" if status.overdrawn else status.status
+        why_zh = "已超额" if status.overdrawn else STATUSES_ZH[status.status]
+        raise _refused(
+            index,
+            "not-financeable",
+            f"the document is not financeable now ({why_en})",
+            f"该单证目前不可融资（{why_zh}）",
+        )
 
 
 def _refused(index: int, code: str, message_en: str, message_zh: str) -> Refused:

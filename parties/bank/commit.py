@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from parties.bank.desk import Desk
-from parties.bank.records import FinancingRecord, PendingFinancing, Standing
+from parties.bank.records import DrawRecord, FinancingRecord, PendingFinancing, PendingSteps, Standing
+from parties.bank.steps import check_receipt, deliver, is_final, misbehaved
 from parties.common.client import idempotency_key
-from parties.common.errors import InputError, Refused, ServiceMisbehaved, ServiceRefused
+from parties.common.errors import InputError, Refused, ServiceRefused
 from parties.common.sealed_files import read_sealed
-from schemas import problems
 from schemas.answers import FinancingAnswer, Receipt
-from schemas.entries import Closed, Drawn, Reduced, encode_entry
+from schemas.entries import Drawn
 from schemas.messages import DrawMessage, FinancingRequest
 from schemas.sealed import ApprovalFile
-from tlog.leaf import leaf_hash
+from zkcore.ledger.state import RESERVED
+from zkcore.operations import APPROVED
 
 _REFUSALS = {
     "cannot-be-proven": (
@@ -45,21 +46,29 @@ def commit(desk: Desk, approval: ApprovalFile) -> FinancingRecord:
     for). Raises ServiceUnreachable when no answer came: run again.
     """
     with desk.home.lock():
-        record = desk.book.find(approval.financing)
-        if record is None:
-            raise InputError(
-                "financing-unknown",
-                "this approval is for no draft in this home; check --home",
-                "该批准文件与此目录中的草案不对应；请检查 --home",
-            )
-        if record.pending is not None:
-            record = _resend(desk, record, approval)
-        if record.committed:
+        record = find_financing(desk, approval)
+        if isinstance(record.pending, PendingSteps):
+            record = deliver(desk, record)
+        if record.sent:
+            record = resend(desk, record, approval)
+        if record.complete:
             return record
-        return _send(desk, _prepare(desk, record, approval))
+        return _send(desk, prepare(desk, record, approval))
 
 
-def _resend(desk: Desk, record: FinancingRecord, approval: ApprovalFile) -> FinancingRecord:
+def find_financing(desk: Desk, approval: ApprovalFile) -> FinancingRecord:
+    """The financing that an approval is for. Raises InputError."""
+    record = desk.book.find(approval.financing)
+    if record is None:
+        raise InputError(
+            "financing-unknown",
+            "this approval is for no draft in this home; check --home",
+            "该批准文件与此目录中的草案不对应；请检查 --home",
+        )
+    return record
+
+
+def resend(desk: Desk, record: FinancingRecord, approval: ApprovalFile) -> FinancingRecord:
     """Complete an earlier attempt whose answer was lost. When that was refused, only another approval may be tried after it."""
     try:
         return _send(desk, record)
@@ -71,18 +80,21 @@ def _resend(desk: Desk, record: FinancingRecord, approval: ApprovalFile) -> Fina
 
 
 def _same_approval(record: FinancingRecord, approval: ApprovalFile) -> bool:
-    return record.pending is not None and [line.headroom for line in record.pending.request.lines] == approval.lines
+    pending = record.pending
+    return isinstance(pending, PendingFinancing) and [line.headroom for line in pending.request.lines] == approval.lines
 
 
-def _prepare(desk: Desk, record: FinancingRecord, approval: ApprovalFile) -> FinancingRecord:
+def prepare(desk: Desk, record: FinancingRecord, approval: ApprovalFile) -> FinancingRecord:
     """The record with the request to send, kept before it is sent."""
-    refusal = approval.refused or ("expired" if record.expires < desk.now else None)
+    drafts = [line.moving.draft for line in record.lines if line.moving is not None]
+    drafts = drafts or [line.draft for line in record.lines]
+    refusal = approval.refused or ("expired" if min(draft.expires for draft in drafts) < desk.now else None)
     if refusal is not None:
         desk.book.save(record.model_copy(update={"refusal": refusal}))
         raise Refused(refusal, *_REFUSALS[refusal])
-    if len(approval.lines) != len(record.lines):
+    if len(approval.lines) != len(drafts):
         raise InputError("approval", "this approval has not one proof a line", "批准文件的证明数与行数不符")
-    lines = [DrawMessage(draft=line.draft, headroom=proof) for line, proof in zip(record.lines, approval.lines, strict=True)]
+    lines = [DrawMessage(draft=draft, headroom=proof) for draft, proof in zip(drafts, approval.lines, strict=True)]
     pending = PendingFinancing(key=idempotency_key(desk.randomness), request=FinancingRequest(lines=lines))
     prepared = record.model_copy(update={"pending": pending, "refusal": None})
     desk.book.save(prepared)
@@ -91,48 +103,60 @@ def _prepare(desk: Desk, record: FinancingRecord, approval: ApprovalFile) -> Fin
 
 def _send(desk: Desk, record: FinancingRecord) -> FinancingRecord:
     pending = record.pending
-    if pending is None:
+    if not isinstance(pending, PendingFinancing):
         raise ValueError("nothing to send")
+    if pending.batch is not None:
+        raise Refused(
+            "batch-under-way",
+            "this financing is part of a batch under way; run `tradeveil bank commit` again to finish it",
+            "该笔融资属于正在提交的批次；请再次运行 `tradeveil bank commit` 完成该批次",
+        )
     try:
         answer = desk.client.finance(pending.request, pending.key)
     except ServiceRefused as error:
         if is_final(error):
             desk.book.save(record.model_copy(update={"pending": None, "refusal": error.slug}))
         raise
-    committed = _committed(record, pending.request, answer)
-    desk.book.save(committed)
-    return committed
+    done = committed(record, pending.request, answer)
+    desk.book.save(done)
+    return done
 
 
-def is_final(error: ServiceRefused) -> bool:
-    """Whether the service decided. If not, the same bytes are to be sent again: they may yet be, or have been, committed."""
-    return error.problem.status < 500 and error.slug != problems.IN_FLIGHT.slug
-
-
-def _committed(record: FinancingRecord, request: FinancingRequest, answer: FinancingAnswer) -> FinancingRecord:
+def committed(record: FinancingRecord, request: FinancingRequest, answer: FinancingAnswer) -> FinancingRecord:
+    """The record with the receipts of its request. Raises ServiceMisbehaved when they are for anything else."""
     if [item.draw for item in answer.draws] != [line.draft.draw for line in request.lines]:
         raise misbehaved()
-    lines = []
-    for line, sent, item in zip(record.lines, request.lines, answer.draws, strict=True):
-        check_receipt(Drawn(time=item.receipt.time, body=sent), item.receipt)
-        standing = Standing(head=item.head, outstanding=line.draft.amount, closed=False, receipts=[item.receipt])
-        lines.append(line.model_copy(update={"standing": standing}))
-    return record.model_copy(update={"lines": lines, "pending": None, "refusal": None})
+    after = record.model_copy(update={"pending": None, "refusal": None})
+    places = record.moving or range(len(record.lines))
+    for index, sent, item in zip(places, request.lines, answer.draws, strict=True):
+        check_receipt(Drawn(time=item.receipt.time, body=sent, caller=item.caller), item.receipt)
+        line = record.lines[index]
+        moved = _moved(line, item.head, item.receipt)
+        after = after.with_line(index, _reserved(line, item.head, item.receipt) if moved is None else moved)
+    return after
 
 
-def check_receipt(entry: Drawn | Reduced | Closed, receipt: Receipt) -> None:
-    """The receipt is for what was sent: the bank computes entry and leaf hash itself. Raises ServiceMisbehaved."""
-    if leaf_hash(encode_entry(entry)) != receipt.leaf:
-        raise misbehaved()
+def _reserved(line: DrawRecord, head: bytes, receipt: Receipt) -> DrawRecord:
+    standing = Standing(head=head, outstanding=line.draft.amount, stage=RESERVED, receipts=[receipt])
+    application = line.application
+    if application is not None and application.stage == APPROVED:
+        # Its head moves with the draw, and nothing more is decided about it.
+        application = application.model_copy(update={"stage": RESERVED})
+    return line.model_copy(update={"standing": standing, "application": application})
 
 
-def misbehaved() -> ServiceMisbehaved:
-    """The service's answer is not about what was sent."""
-    return ServiceMisbehaved(
-        "receipt-false",
-        "the service's receipt is not for what was sent; keep this home and tell the operator and the regulator",
-        "服务回执与所提交内容不符；请保留现场并告知运营方和监管方",
+def _moved(line: DrawRecord, head: bytes, receipt: Receipt) -> DrawRecord | None:
+    """The line after the draw that takes it over was committed; None where it was an ordinary draw."""
+    if line.moving is None or line.standing is None:
+        return None
+    taken_over = line.moving
+    standing = Standing(
+        head=head,
+        outstanding=taken_over.draft.amount,
+        stage=line.standing.stage,
+        receipts=[*line.standing.receipts, receipt],
     )
+    return line.model_copy(update={"draw": taken_over.draft.draw, "drafted": taken_over, "standing": standing, "moving": None})
 
 
 def receipts(record: FinancingRecord) -> Sequence[Receipt]:

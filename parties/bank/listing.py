@@ -6,44 +6,71 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from parties.bank.batch import Result
 from parties.bank.records import DrawRecord, FinancingRecord
+from parties.common.commands import describe
 from parties.common.money import money_text
+from parties.common.words import stage_text
 from schemas.sealed import Application, Loan
 from schemas.wire import encode_base64url
+from zkcore.ledger.state import EXPIRED, RESERVED
 
 DRAW_COLUMNS = (
     "reference 编号",
-    "declaration 报关单",
+    "paper 单证",
     "applicant 申请人",
+    "asked 申请金额",
     "amount 登记金额",
     "outstanding 未结清",
-    "state 状态",
+    "stage 阶段",
+    "until 期限",
 )
-AMOUNT_COLUMNS = ("amount 登记金额", "outstanding 未结清")
-LINE_COLUMNS = ("line 行", "declaration 报关单", "date 日期", "limit 额度", "amount 申请金额", "consent 事先授权")
-_STATES_ZH = {"drafted": "已出草案", "sent": "待确认", "open": "已登记", "closed": "已结清"}
+AMOUNT_COLUMNS = ("asked 申请金额", "amount 登记金额", "outstanding 未结清")
+LINE_COLUMNS = ("line 行", "paper 单证", "counter 计数", "date 日期", "limit 额度", "amount 申请金额", "consent 事先授权")
+_STATES_ZH = {"received": "已收件", "drafted": "已出草案", "sent": "待确认"}
 
 
-def draw_rows(records: Iterable[FinancingRecord]) -> list[list[str]]:
-    """A row a draw, under DRAW_COLUMNS."""
-    return [_draw_row(record, line) for record in records for line in record.lines]
+def draw_rows(records: Iterable[FinancingRecord], now: int) -> list[list[str]]:
+    """A row a line, under DRAW_COLUMNS. `now` in unix seconds: what has expired says so."""
+    return [_draw_row(record, line, now) for record in records for line in record.lines]
 
 
-def _draw_row(record: FinancingRecord, line: DrawRecord) -> list[str]:
-    alpha, state = line.credential.currency, record.state(line)
+def _draw_row(record: FinancingRecord, line: DrawRecord, now: int) -> list[str]:
+    alpha = line.credential.currency
     outstanding = "—" if line.standing is None else money_text(line.outstanding.amount, alpha)
     return [
         record.reference,
         line.credential.number,
         record.applicant_name,
-        money_text(line.opening.amount, alpha),
+        money_text(line.asked, alpha),
+        "—" if line.drafted is None else money_text(line.opening.amount, alpha),
         outstanding,
-        f"{state} {_STATES_ZH[state]}",
+        _state_text(stage_of(record, line, now)),
+        _until(record, line),
     ]
 
 
-def describe_financing(record: FinancingRecord) -> dict[str, Any]:
-    """A financing for programs: amounts in minor units, identifiers as on the wire."""
+def stage_of(record: FinancingRecord, line: DrawRecord, now: int) -> str:
+    """Where a line stands; a reservation whose time is over has freed itself, whether or not we tried it."""
+    state = record.state(line)
+    late = line.drafted is not None and line.draft.expires < now
+    return EXPIRED if late and state in (RESERVED, "drafted") else state
+
+
+def _state_text(state: str) -> str:
+    return f"{state} {_STATES_ZH[state]}" if state in _STATES_ZH else stage_text(state)
+
+
+def _until(record: FinancingRecord, line: DrawRecord) -> str:
+    """Until when something has to be done; nothing where the time plays no part any more."""
+    if line.standing is not None and line.standing.stage != RESERVED:
+        return ""
+    expires = record.expires if line.drafted is None else line.draft.expires
+    return datetime.fromtimestamp(expires, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def describe_financing(record: FinancingRecord, now: int) -> dict[str, Any]:
+    """A financing for programs: amounts in minor units, identifiers as on the wire. `now` in unix seconds."""
     return {
         "reference": record.reference,
         "financing": encode_base64url(record.financing),
@@ -52,22 +79,60 @@ def describe_financing(record: FinancingRecord) -> dict[str, Any]:
         "prover": record.prover,
         "committed": record.committed,
         "refusal": record.refusal,
-        "draws": [_describe_draw(record, line) for line in record.lines],
+        "received": record.received,
+        "received_by": record.received_by,
+        "expires": record.expires,
+        "draws": [_describe_draw(record, line, now) for line in record.lines],
     }
 
 
-def _describe_draw(record: FinancingRecord, line: DrawRecord) -> dict[str, Any]:
-    standing = line.standing
+RESULT_COLUMNS = ("file 文件", "reference 业务编号", "result 结果", "entries 登记序号")
+
+
+def result_row(result: Result) -> list[str]:
+    """What became of one approval file, for a person."""
+    record, error = result.record, result.error
+    said = "committed 已登记" if error is None else f"{error.message_en} / {error.message_zh}"
+    entries = (
+        []
+        if record is None
+        else [receipt.index for line in record.lines if line.standing for receipt in line.standing.receipts]
+    )
+    return [result.path.name, "" if record is None else record.reference, said, " ".join(map(str, entries))]
+
+
+def describe_result(result: Result, now: int) -> dict[str, Any]:
+    """What became of one approval file, for programs. `now` in unix seconds."""
     return {
-        "draw": encode_base64url(line.draft.draw),
-        "document": encode_base64url(line.draft.document),
+        "file": str(result.path),
+        "committed": result.committed,
+        "financing": None if result.record is None else describe_financing(result.record, now),
+        "error": None if result.error is None else describe(result.error),
+    }
+
+
+def _describe_draw(record: FinancingRecord, line: DrawRecord, now: int) -> dict[str, Any]:
+    standing, application = line.standing, line.application
+    document = line.credential.document if line.drafted is None else line.draft.document
+    receipts = [
+        *([] if application is None else application.receipts),
+        *([] if standing is None else standing.receipts),
+    ]
+    return {
+        "draw": encode_base64url(line.draw),
+        "document": encode_base64url(document),
         "number": line.credential.number,
+        "counter": line.credential.counter,
         "currency": line.credential.currency,
-        "amount": line.opening.amount,
+        "asked": line.asked,
+        "amount": None if line.drafted is None else line.opening.amount,
         "outstanding": None if standing is None else line.outstanding.amount,
-        "state": record.state(line),
-        "under_way": line.pending is not None or record.pending is not None,
-        "entries": [] if standing is None else [receipt.index for receipt in standing.receipts],
+        "stage": stage_of(record, line, now),
+        "closed": standing is not None and standing.closed,
+        "moving": line.moving is not None,
+        "expires": record.expires if line.drafted is None else line.draft.expires,
+        "under_way": record.pending is not None,
+        "entries": [receipt.index for receipt in receipts],
     }
 
 
@@ -77,7 +142,17 @@ def application_rows(application: Application) -> list[list[str]]:
     for index, line in enumerate(application.lines):
         credential = line.credential
         limit, amount = money_text(credential.limit, credential.currency), money_text(line.amount, credential.currency)
-        rows.append([str(index + 1), credential.number, credential.date, limit, amount, "yes 有" if line.consent else "no 无"])
+        rows.append(
+            [
+                str(index + 1),
+                credential.number,
+                credential.counter,
+                credential.date,
+                limit,
+                amount,
+                "yes 有" if line.consent else "no 无",
+            ]
+        )
     return rows
 
 

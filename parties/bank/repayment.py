@@ -1,49 +1,39 @@
-"""Repayment, release, write-off and settlement of a committed draw: each once, however often the command is run.
+"""What follows a committed draw: disbursement, repayment, release, write-off, settlement; each once, however often it is run.
 
-A step is kept in the bank's home before it is sent. Who runs the command again after a lost answer completes that step first;
-if it was the very step asked for, that is all, and otherwise nothing more is done until the person has looked again.
+A step is over one line of a financing, or over all that are still open, which then take it together or not at all.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from parties.bank.commit import check_receipt, is_final
 from parties.bank.desk import Desk
-from parties.bank.records import (
-    DrawRecord,
-    FinancingRecord,
-    PendingClosure,
-    PendingReduction,
-    Standing,
-    opening_message,
-    opening_of,
-)
-from parties.common.client import idempotency_key
-from parties.common.errors import InputError, Refused, ServiceRefused
-from parties.common.memos import memo_for
+from parties.bank.receive import check_lengths, sealed
+from parties.bank.records import DrawRecord, FinancingRecord, opening_message, opening_of
+from parties.bank.steps import Made, close_step, complete_earlier, require_stage, take
+from parties.common.errors import InputError, Refused
 from parties.common.money import Money, money_text
-from schemas.answers import DrawReceipt
-from schemas.domain.identifiers import DeclarationNumber
-from schemas.entries import Closed, Reduced
-from schemas.messages import CloseMessage, ReduceMessage
-from schemas.sealed import ReduceMemo
-from zkcore.commitments import HandledCommitment
+from schemas.domain.identifiers import PaperNumber
+from schemas.messages import DisburseMessage, DisburseStep, ReduceMessage, ReduceStep
+from schemas.sealed import DisburseMemo, ReduceMemo
 from zkcore.group import encode_scalar
-from zkcore.operations import REASONS, Memos
-from zkcore.secret.opening import Opening, fresh_opening
-from zkcore.secret.operations import prove_close, prove_reduce
+from zkcore.ledger.state import DISBURSE
+from zkcore.operations import REASONS, RELEASED
+from zkcore.secret.opening import fresh_opening
+from zkcore.secret.operations import prove_disburse, prove_reduce
 
 
 @dataclass(frozen=True, repr=False)
 class Instruction:
-    """What is to be booked on one draw. `amount`: None for all that is outstanding, to settle; `settle` closes the draw.
+    """What is to be booked. `amount`: None for all that is outstanding, to settle; `settle` closes what is then repaid in full.
 
+    reason: one of zkcore.operations.REASONS; a disbursement has none
     reference, financing: the bank's own number, or the financing's id in base64url; one of them
-    number: the declaration, where the financing has several lines
+    number: the paper, where the financing has several lines and only one is meant
     """
 
-    reason: str
+    reason: str = ""
     amount: Money | None = None
     settle: bool = False
     reference: str = ""
@@ -54,79 +44,163 @@ class Instruction:
 
 @dataclass(frozen=True, repr=False)
 class Booked:
-    """The draw after a step: its financing and its place in it."""
+    """The draws after a step: their financing and their places in it."""
 
     record: FinancingRecord
-    index: int
+    indices: tuple[int, ...]
+
+    @property
+    def lines(self) -> list[DrawRecord]:
+        return [self.record.lines[index] for index in self.indices]
 
     @property
     def line(self) -> DrawRecord:
-        return self.record.lines[self.index]
+        """The one draw, or the first of several."""
+        return self.lines[0]
 
 
 def repay(desk: Desk, instruction: Instruction) -> Booked:
     """Reduce, close, or both. Raises InputError for what names no draw, Refused, ServiceUnreachable (run again)."""
     if instruction.reason not in REASONS:
         raise InputError("reason", f"a reason is one of: {', '.join(REASONS)}", f"原因应为：{'、'.join(REASONS)}")
+
+    def made(booked: Booked) -> list[Made]:
+        amounts = [_amount(line, instruction) for line in booked.lines]
+        pairs = zip(booked.indices, amounts, strict=True)
+        return [
+            close_step(desk, booked.record, index)
+            if amount == 0
+            else _reduction(desk, booked.record, index, amount, instruction)
+            for index, amount in pairs
+        ]
+
+    return _book(desk, "repay", instruction, made)
+
+
+def release(desk: Desk, instruction: Instruction) -> Booked:
+    """Give up reservations that are not disbursed: all that is reserved comes back, and the draws are closed."""
+    named = Instruction(
+        RELEASED, None, True, instruction.reference, instruction.financing, instruction.number, instruction.note
+    )
+    return repay(desk, named)
+
+
+def disburse(desk: Desk, instruction: Instruction) -> Booked:
+    """Pay out what is reserved: all of it, or `amount` of one line, whose rest is released.
+
+    Raises InputError, Refused where a reservation has expired or the amount is more than it.
+    """
+
+    def made(booked: Booked) -> list[Made]:
+        return [_disbursement(desk, booked.record, index, instruction) for index in booked.indices]
+
+    return _book(desk, "disburse", instruction, made)
+
+
+def close(desk: Desk, instruction: Instruction) -> Booked:
+    """Close draws on which nothing is outstanding. Raises Refused where something is."""
+
+    def made(booked: Booked) -> list[Made]:
+        for line in booked.lines:
+            if line.outstanding.amount:
+                left = money_text(line.outstanding.amount, line.credential.currency)
+                raise Refused(
+                    "outstanding",
+                    f"{left} is outstanding on {line.credential.number}; repay, release or write it off first",
+                    f"{line.credential.number} 尚有 {left} 未结清；请先还款、撤销或核销",
+                )
+        return [close_step(desk, booked.record, index) for index in booked.indices]
+
+    return _book(desk, "close", instruction, made)
+
+
+def _book(desk: Desk, what: str, instruction: Instruction, make: Callable[[Booked], Sequence[Made]]) -> Booked:
+    check_lengths({"--note": instruction.note})
     with desk.home.lock():
-        booked = find_line(desk, instruction)
-        pending = booked.line.pending
-        if pending is not None:
-            return _complete(desk, booked, pending, instruction)
-        amount = _amount(booked.line, instruction)
-        if amount == 0:
-            return _send_closure(desk, _prepare_closure(desk, booked))
-        return _send_reduction(desk, _prepare_reduction(desk, booked, amount, instruction))
+        booked = find_lines(desk, instruction)
+        asked = _asked(what, instruction)
+        completed = complete_earlier(desk, booked.record, asked)
+        if completed is not None:
+            return Booked(completed, booked.indices)
+        for line in booked.lines:
+            _require_open(line)
+        record = take(desk, booked.record, make(booked), asked, settle=instruction.settle)
+        return Booked(record, booked.indices)
 
 
-def find_line(desk: Desk, instruction: Instruction) -> Booked:
-    """The one draw that is meant. Raises InputError when it is none or could be several."""
+def _asked(what: str, instruction: Instruction) -> str:
+    """What tells one instruction from another, for who runs it again. It stays in the bank's home."""
+    amount = "all" if instruction.amount is None else f"{instruction.amount.currency} {instruction.amount.minor}"
+    return f"{what} {instruction.reason} {amount} {instruction.number or 'all'} {instruction.settle}"
+
+
+def find_lines(desk: Desk, instruction: Instruction) -> Booked:
+    """The draws that are meant: of one paper, or, where no amount is stated, all that are open. Raises InputError."""
     if bool(instruction.reference) == bool(instruction.financing):
         raise InputError(
             "reference", "name the financing by --reference or by --financing", "请用 --reference 或 --financing 指定融资"
         )
     book = desk.book
     record = book.by_reference(instruction.reference) if instruction.reference else book.by_id(instruction.financing)
-    number = DeclarationNumber.parse(instruction.number).text if instruction.number else None
+    number = PaperNumber.parse(instruction.number).text if instruction.number else None
     found = [index for index, line in enumerate(record.lines) if number in (None, line.credential.number)]
-    if len(found) != 1:
+    if not found:
+        raise InputError("line", "this financing has no draw on that paper", "该融资中没有该单证的登记")
+    if len(found) > 1 and instruction.amount is not None:
         raise InputError(
             "line",
-            "this financing has several draws; choose one by its declaration with --number"
-            if found
-            else "this financing has no draw on that declaration",
-            "该融资含多笔登记，请用 --number 指定报关单" if found else "该融资中没有该报关单的登记",
+            "this financing has several draws; choose one by its paper with --number",
+            "该融资含多笔登记，请用 --number 指定单证",
         )
-    return Booked(record, found[0])
+    still_open = [index for index in found if not _is_closed(record.lines[index])]
+    return Booked(record, tuple(still_open or found))
+
+
+def _is_closed(line: DrawRecord) -> bool:
+    return line.standing is not None and line.standing.closed
+
+
+def _require_open(line: DrawRecord) -> None:
+    if line.standing is None:
+        raise Refused("not-committed", "this draw is not committed yet", "该笔尚未登记")
+    if line.standing.closed:
+        stage = line.standing.stage
+        raise Refused("draw-closed", f"this draw is at its end: {stage}", f"该笔登记已终结（{stage}）")
 
 
 def _amount(line: DrawRecord, instruction: Instruction) -> int:
     """Minor units to reduce by; 0 where only the closure is left to do. Raises Refused, InputError."""
-    if line.standing is None:
-        raise Refused("not-committed", "this draw is not committed yet", "该笔尚未登记")
-    if line.standing.closed:
-        raise Refused("draw-closed", "this draw is closed", "该笔登记已结清")
-    outstanding, alpha = line.outstanding.amount, line.credential.currency
+    outstanding = line.outstanding.amount
     if instruction.amount is None:
         if not instruction.settle:
             raise InputError("amount", "state the --amount, or --settle everything", "请填写 --amount，或用 --settle 全部结清")
         return outstanding
-    if instruction.amount.currency.alpha != alpha:
-        raise InputError("currency", f"this draw is in {alpha}", f"该笔登记的币种为 {alpha}")
-    amount, left = instruction.amount.minor, money_text(outstanding, alpha)
-    if amount > outstanding:
-        raise Refused("amount", f"only {left} is outstanding on this draw", f"该笔登记未结清金额仅为 {left}")
+    amount, left = _within(line, instruction.amount), money_text(outstanding, line.credential.currency)
     if instruction.settle and amount != outstanding:
         raise Refused("amount", f"--settle takes all that is outstanding: {left}", f"--settle 须为全部未结清金额：{left}")
     return amount
 
 
-# --- reduction ------------------------------------------------------------------------------------------------------------
+def _within(line: DrawRecord, amount: Money) -> int:
+    """Minor units of an amount in the draw's currency and not more than is outstanding. Raises InputError, Refused."""
+    outstanding, alpha = line.outstanding.amount, line.credential.currency
+    if amount.currency.alpha != alpha:
+        raise InputError("currency", f"this draw is in {alpha}", f"该笔登记的币种为 {alpha}")
+    if amount.minor > outstanding:
+        left = money_text(outstanding, alpha)
+        raise Refused("amount", f"only {left} is outstanding on this draw", f"该笔登记未结清金额仅为 {left}")
+    return amount.minor
 
 
-def _prepare_reduction(desk: Desk, booked: Booked, amount: int, instruction: Instruction) -> Booked:
-    suite, line = desk.suite, booked.line
+# --- steps ----------------------------------------------------------------------------------------------------------------
+
+
+def _reduction(desk: Desk, record: FinancingRecord, index: int, amount: int, instruction: Instruction) -> Made:
+    suite, line = desk.suite, record.lines[index]
+    require_stage(desk, line, instruction.reason)
     opening = fresh_opening(suite, amount, desk.randomness)
+    blinding = encode_scalar(suite.group, opening.blinding)
+    memo = ReduceMemo(amount=amount, blinding=blinding, reference=record.reference, note=instruction.note)
     operation, rest = prove_reduce(
         suite,
         desk.log.parameters,
@@ -136,123 +210,40 @@ def _prepare_reduction(desk: Desk, booked: Booked, amount: int, instruction: Ins
         outstanding=opening_of(suite, line.outstanding),
         opening=opening,
         reason=instruction.reason,
-        memos=_memos(desk, booked.record, opening, instruction.note),
+        memos=sealed(desk, record, memo),
         randomness=desk.randomness,
     )
-    pending = PendingReduction(
-        key=idempotency_key(desk.randomness),
-        message=ReduceMessage.of(operation),
-        amount=amount,
-        rest=opening_message(suite, rest),
-        settle=instruction.settle,
+    return Made(index, ReduceStep(body=ReduceMessage.of(operation)), opening_message(suite, rest))
+
+
+def _disbursement(desk: Desk, record: FinancingRecord, index: int, instruction: Instruction) -> Made:
+    suite, line = desk.suite, record.lines[index]
+    require_stage(desk, line, DISBURSE)
+    if line.draft.expires < desk.now:
+        raise Refused(
+            "expired",
+            f"the reservation on {line.credential.number} has expired and frees itself; ask for a new application",
+            f"{line.credential.number} 的预留已过期并自动释放；请重新申请",
+        )
+    reserved = line.outstanding.amount
+    paid = reserved if instruction.amount is None else _within(line, instruction.amount)
+    rest = fresh_opening(suite, reserved - paid, desk.randomness) if paid < reserved else None
+    memo = DisburseMemo(
+        paid=paid,
+        rest=reserved - paid,
+        blinding=None if rest is None else encode_scalar(suite.group, rest.blinding),
+        reference=record.reference,
+        note=instruction.note,
     )
-    return _keep(desk, booked, line.model_copy(update={"pending": pending}))
-
-
-def _memos(desk: Desk, record: FinancingRecord, opening: Opening, note: str) -> Memos:
-    blinding = encode_scalar(desk.suite.group, opening.blinding)
-    memo = ReduceMemo(amount=opening.amount, blinding=blinding, reference=record.reference, note=note)
-    return Memos(memo_for(record.seal_key, memo), memo_for(desk.log.genesis.regulator.seal_key, memo))
-
-
-def _send_reduction(desk: Desk, booked: Booked) -> Booked:
-    """Send what is pending; where it settles, go on to the closure."""
-    line, pending = booked.line, booked.line.pending
-    if not isinstance(pending, PendingReduction) or line.standing is None:
-        raise ValueError("no reduction is pending")
-    try:
-        answer = desk.client.reduce(pending.message, pending.key)
-    except ServiceRefused as error:
-        _forget_if_final(desk, booked, error)
-        raise
-    check_receipt(Reduced(time=answer.receipt.time, body=pending.message), answer.receipt)
-    reduced = line.model_copy(
-        update={
-            "outstanding": pending.rest,
-            "standing": _reduced_standing(desk, line.standing, pending.message, answer),
-            "pending": None,
-        }
-    )
-    if not pending.settle:
-        return _keep(desk, booked, reduced)
-    # One write to the home: reduced, and already about to be closed. No crash can part the two.
-    closing = _prepare_closure(desk, Booked(booked.record.with_line(booked.index, reduced), booked.index))
-    return _send_closure(desk, closing)
-
-
-def _reduced_standing(desk: Desk, standing: Standing, message: ReduceMessage, answer: DrawReceipt) -> Standing:
-    group = desk.suite.group
-    outstanding = HandledCommitment.decode(group, standing.outstanding) - HandledCommitment.decode(group, message.amount)
-    return Standing(
-        head=answer.head, outstanding=outstanding.encode(), closed=False, receipts=[*standing.receipts, answer.receipt]
-    )
-
-
-# --- closure --------------------------------------------------------------------------------------------------------------
-
-
-def _prepare_closure(desk: Desk, booked: Booked) -> Booked:
-    suite, line = desk.suite, booked.line
-    operation = prove_close(
+    operation, left = prove_disburse(
         suite,
         desk.log.parameters,
         line.facts(suite),
         line.state(suite),
         key=desk.draw_key(line.key_shift),
         outstanding=opening_of(suite, line.outstanding),
+        rest=rest,
+        memos=sealed(desk, record, memo),
         randomness=desk.randomness,
     )
-    pending = PendingClosure(key=idempotency_key(desk.randomness), message=CloseMessage.of(operation))
-    return _keep(desk, booked, line.model_copy(update={"pending": pending}))
-
-
-def _send_closure(desk: Desk, booked: Booked) -> Booked:
-    line, pending = booked.line, booked.line.pending
-    if not isinstance(pending, PendingClosure) or line.standing is None:
-        raise ValueError("no closure is pending")
-    try:
-        answer = desk.client.close(pending.message, pending.key)
-    except ServiceRefused as error:
-        _forget_if_final(desk, booked, error)
-        raise
-    check_receipt(Closed(time=answer.receipt.time, body=pending.message), answer.receipt)
-    standing = line.standing.model_copy(
-        update={"head": answer.head, "closed": True, "receipts": [*line.standing.receipts, answer.receipt]}
-    )
-    return _keep(desk, booked, line.model_copy(update={"standing": standing, "pending": None}))
-
-
-# --- what both need -------------------------------------------------------------------------------------------------------
-
-
-def _complete(desk: Desk, booked: Booked, pending: PendingReduction | PendingClosure, instruction: Instruction) -> Booked:
-    """Do the step that is pending. Raises Refused when it is not the one asked for now."""
-    if isinstance(pending, PendingClosure):
-        completed, same = _send_closure(desk, booked), instruction.settle
-    else:
-        completed, same = _send_reduction(desk, booked), _is_same(booked.line, pending, instruction)
-    if not same:
-        raise Refused(
-            "earlier-step",
-            "an earlier step on this draw was still under way and is now complete; yours was not done: look at "
-            "`tradeveil bank draws`, and run it again if you still mean it",
-            "该笔此前有未完成的步骤，现已完成；本次指令未执行：请查看 `tradeveil bank draws` 后再决定是否重新提交",
-        )
-    return completed
-
-
-def _is_same(line: DrawRecord, pending: PendingReduction, instruction: Instruction) -> bool:
-    asked = line.outstanding.amount if instruction.amount is None else instruction.amount.minor
-    return (asked, instruction.reason, instruction.settle) == (pending.amount, pending.message.reason, pending.settle)
-
-
-def _keep(desk: Desk, booked: Booked, line: DrawRecord) -> Booked:
-    record = booked.record.with_line(booked.index, line)
-    desk.book.save(record)
-    return Booked(record, booked.index)
-
-
-def _forget_if_final(desk: Desk, booked: Booked, error: ServiceRefused) -> None:
-    """A step that the service decided against wrote nothing, and is not tried again."""
-    if is_final(error):
-        _keep(desk, booked, booked.line.model_copy(update={"pending": None}))
+    return Made(index, DisburseStep(body=DisburseMessage.of(operation)), opening_message(suite, left))

@@ -15,6 +15,8 @@ import typer
 from parties.common import output
 from parties.common.errors import EXIT_INPUT, EXIT_REFUSED, InputError, PartyError, ServiceRefused
 from schemas.domain.errors import DomainError
+from schemas.languages import CHINESE
+from schemas.problems import FieldProblem, LineProblem
 from zkcore.errors import EngineError, ZkError
 
 P = ParamSpec("P")
@@ -98,9 +100,14 @@ def describe(error: PartyError | DomainError | ZkError) -> dict[str, Any]:
         return {"code": error.code, "message": str(error), "message_zh": f"校验未通过（{error.code}）"}
     described: dict[str, Any] = {"code": str(error.code), "message": error.message_en, "message_zh": error.message_zh}
     if isinstance(error, ServiceRefused):
-        described["lines"] = [line.model_dump() for line in error.problem.lines]
-        described["fields"] = [field.model_dump() for field in error.problem.fields]
+        described["lines"] = [_in_both(line) for line in error.problem.lines]
+        described["fields"] = [_in_both(field) for field in error.problem.fields]
     return described
+
+
+def _in_both(item: LineProblem | FieldProblem) -> dict[str, Any]:
+    """A line or a field, with its detail in both languages."""
+    return {**item.model_dump(), "detail_zh": item.in_language(CHINESE).detail}
 
 
 def report(error: PartyError | DomainError | ZkError, *, as_json: bool) -> None:
@@ -111,6 +118,6 @@ def report(error: PartyError | DomainError | ZkError, *, as_json: bool) -> None:
         return
     output.complain(described["message"], described["message_zh"])
     for line in described.get("lines", []):
-        output.complain(f"  line {line['line'] + 1}: {line['detail']}", f"  第 {line['line'] + 1} 行（{line['code']}）")
+        output.complain(f"  line {line['line'] + 1}: {line['detail']}", f"  第 {line['line'] + 1} 行：{line['detail_zh']}")
     for field in described.get("fields", []):
-        output.complain(f"  {field['path']}: {field['detail']}", "")
+        output.complain(f"  {field['path']}: {field['detail']}", f"  {field['path']}：{field['detail_zh']}")

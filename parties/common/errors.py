@@ -6,11 +6,16 @@ No message contains a secret. A command turns any of them into one line on the s
 
 from __future__ import annotations
 
-from schemas.problems import TYPE_PREFIX, UNAVAILABLE, Problem
+from schemas import problems
+from schemas.problems import TYPE_PREFIX, UNAVAILABLE, Problem, of_uri
 
 EXIT_REFUSED = 1
 EXIT_INPUT = 2
 EXIT_UNREACHABLE = 3
+_SERVER_ERROR = 500
+_UNDECIDED = frozenset(
+    kind.slug for kind in (problems.IN_FLIGHT, problems.SIGNATURE_INVALID, problems.NOT_PERMITTED, problems.RATE_LIMITED)
+)
 
 
 class PartyError(Exception):
@@ -55,11 +60,22 @@ class ServiceMisbehaved(Refused):
 
 
 class ServiceRefused(Refused):
-    """The service refused; `problem` says what and why. `slug` is its type without the common prefix."""
+    """The service refused; `problem` says what and why, in English. `slug` is its type without the common prefix.
+
+    The Chinese is that of the list of types; only of a type that a newer service added, there is none here.
+    """
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
         self.slug = problem.type.removeprefix(TYPE_PREFIX)
-        super().__init__(self.slug, f"{problem.title}. {problem.detail}", f"{problem.title_zh}。{problem.detail_zh}")
+        known = of_uri(problem.type)
+        title_zh, advice_zh = (known.title_zh, known.advice_zh) if known else (problem.title, problem.detail)
+        super().__init__(self.slug, f"{problem.title}. {problem.detail}", f"{title_zh}。{advice_zh}")
         if self.slug == UNAVAILABLE.slug:
             self.exit_code = EXIT_UNREACHABLE
+
+    @property
+    def decided(self) -> bool:
+        """Whether the service decided about what was asked. If not, an earlier sending of the same bytes may have been, or may
+        yet be, accepted: they are to be sent again. Who calls is asked before what is asked was looked at."""
+        return self.problem.status < _SERVER_ERROR and self.slug not in _UNDECIDED

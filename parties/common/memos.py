@@ -18,9 +18,20 @@ def memo_for(seal_key: bytes, message: BaseModel) -> bytes:
     return seal_memo(seal_key, canonical(message))
 
 
+def open_box(secret: SealSecret, sealed: bytes, form: type[T]) -> T:
+    """The message of this form in a box that the service sealed, of whatever size. Raises MemoError."""
+    content, mark, padding = secret.open(sealed).rpartition(b"\x80")
+    if not mark or any(padding):
+        raise MemoError("the padding of the box is malformed")
+    return _read(content, form)
+
+
 def open_memo(secret: SealSecret, sealed: bytes, form: type[T]) -> T:
     """The message of this form that a memo holds. Raises MemoError; compare it with the commitment it travels with."""
-    content = secret.open_memo(sealed)
+    return _read(secret.open_memo(sealed), form)
+
+
+def _read(content: bytes, form: type[T]) -> T:
     try:
         return form.model_validate(parse_strict(content))
     except (ValidationError, ValueError):

@@ -40,6 +40,6 @@ class Money:
 
 
 def money_text(minor: int, alpha: str) -> str:
-    """Minor units of a currency by its ISO letters, as people read them: "USD 600,000.00". Zero is written too."""
+    """Minor units of a currency by its ISO letters, as people read them: "USD 600,000.00". Zero is written too, and less."""
     currency = Currency.parse(alpha)
-    return f"{currency} {format_amount(minor, currency)}"
+    return f"{currency} {'-' if minor < 0 else ''}{format_amount(abs(minor), currency)}"

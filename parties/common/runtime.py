@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 
@@ -16,6 +17,9 @@ from parties.common.home import read_bytes
 from zkcore import engine
 from zkcore.randomness import Randomness, SystemRandomness
 from zkcore.suite import Suite
+
+if TYPE_CHECKING:
+    from parties.common.request_keys import Requester, RequestSigner
 
 _THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 _TIMEOUT = httpx.Timeout(60.0, connect=5.0)
@@ -36,8 +40,9 @@ def randomness() -> Randomness:
     return SystemRandomness()
 
 
-def connect(url: str) -> ServiceClient:
-    """A client of the service at this address. Raises InputError for what is no address."""
+def connect(url: str, who: Requester | None = None) -> ServiceClient:
+    """A client of the service at this address, which signs writes with this party's request key. Raises InputError for what is
+    no address."""
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL:
@@ -49,7 +54,15 @@ def connect(url: str) -> ServiceClient:
             f"{url!r} 不是有效的服务地址；请按 http://127.0.0.1:8440 的格式填写",
         )
     # A proxy of the environment cannot reach this very machine.
-    return ServiceClient(httpx.Client(base_url=parsed, timeout=_TIMEOUT, trust_env=parsed.host not in _THIS_MACHINE))
+    http = httpx.Client(base_url=parsed, timeout=_TIMEOUT, trust_env=parsed.host not in _THIS_MACHINE)
+    return ServiceClient(http, signer=None if who is None else request_signer(who))
+
+
+def request_signer(who: Requester) -> RequestSigner:
+    """Signs this institution's requests, by the real clock."""
+    from parties.common.request_keys import RequestSigner  # which an auditor, who signs nothing, does not load
+
+    return RequestSigner(who, now, randomness())
 
 
 def read_token(path: Path) -> str:

@@ -8,29 +8,32 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
+from parties.common.credentials import APPLICATION_FIELDS
 from parties.common.errors import InputError, Refused
 from parties.common.money import Money, money_text
-from parties.enterprise.wallet import Desk, OwnedDocument, Wallet
+from parties.enterprise.wallet import Desk, OwnedDocument, Wallet, load_wallet_numbers, view_current
 from schemas.domain.conversion import Rate, convert_up, share_of
 from schemas.domain.currency import Currency
-from schemas.domain.identifiers import DeclarationNumber
+from schemas.domain.identifiers import PaperNumber
 from schemas.identities import Identity
 from schemas.messages import ConsentMessage
 from schemas.sealed import Application, ApplicationLine, ConsentOffer, Loan
 from schemas.wire import SecretMessage
+from zkcore.context import ABSENT
 from zkcore.errors import ZkError
 from zkcore.group import encode_scalar
+from zkcore.operations import CLEARED, DELETED
 from zkcore.randomness import random_nonzero_scalar
 from zkcore.secret.keys import shift_signing_key
 from zkcore.secret.opening import fresh_opening
-from zkcore.secret.operations import ConsentRequest, prove_consent
+from zkcore.secret.operations import ConsentRequest, prove_application, prove_consent
 
 FOLDER = "applications"
 SECONDS_A_DAY = 86_400
 MAXIMUM_DAYS = 366
 MAXIMUM_LINES = 100
 LONGEST_PURPOSE = 200
-_LINE = re.compile(r"\s*([^=\s]+?)(?:/([A-Za-z]{3}|[0-9]{3}))?\s*(?:=\s*(.+))?")
+_LINE = re.compile(r"\s*([^=\s]+?)(?:/([A-Za-z]{3}|[0-9]{3}))?(?::([a-z][a-z0-9-]+))?\s*(?:=\s*(.+))?")
 _PERCENT = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,4})?")
 
 
@@ -44,15 +47,16 @@ class ApplicationRecord(SecretMessage):
 
 @dataclass(frozen=True, repr=False)
 class AskedLine:
-    """A line as a person writes it: a declaration's number, its currency if needed, and the amount if stated."""
+    """A line as a person writes it: a paper's number, its currency and counter if needed, and the amount if stated."""
 
     number: str
     currency: Currency | None
     amount: Money | None
+    counter: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> AskedLine:
-        """From "NUMBER=USD 600000.00", "NUMBER" or "NUMBER/USD". Raises InputError, DomainError."""
+        """From "NUMBER=USD 600000.00", "NUMBER", "NUMBER/USD" or "NUMBER:payment". Raises InputError, DomainError."""
         match = _LINE.fullmatch(text)
         if match is None:
             raise InputError(
@@ -60,11 +64,12 @@ class AskedLine:
                 f'--line {text!r} is not a line; write it like "232520260028296053=USD 600000.00", or the number alone',
                 f"--line {text!r} 格式有误；请按“232520260028296053=USD 600000.00”填写，或只写编号",
             )
-        number, alpha, money = match.groups()
+        number, alpha, counter, money = match.groups()
         return cls(
-            DeclarationNumber.parse(number).text,
+            PaperNumber.parse(number).text,
             None if alpha is None else Currency.parse(alpha),
             None if money is None else Money.parse(money),
+            counter,
         )
 
 
@@ -72,6 +77,7 @@ class AskedLine:
 class Terms:
     """What is asked.
 
+    days, seconds: how long it is good for; seconds, where given, in place of days
     share: per cent of each declared limit, for lines without an amount
     loan, rate: a loan in another currency; a line without an amount gets what of the converted loan the other lines leave
     consent: whether to consent beforehand, so that the regulator's prover can answer the bank's draft
@@ -80,6 +86,7 @@ class Terms:
     bank: Identity
     lines: tuple[AskedLine, ...]
     days: int = 7
+    seconds: int | None = None
     share: Fraction | None = None
     loan: Money | None = None
     rate: Rate | None = None
@@ -99,7 +106,12 @@ def parse_share(text: str) -> Fraction:
 def make_application(desk: Desk, wallet: Wallet, terms: Terms) -> Application:
     """The application, not yet stored. Raises InputError, Refused, DomainError with what to mend."""
     _check_bank(desk, terms.bank)
-    if not 1 <= terms.days <= MAXIMUM_DAYS or not 1 <= len(terms.lines) <= MAXIMUM_LINES:
+    longest = MAXIMUM_DAYS * SECONDS_A_DAY
+    if (
+        not 1 <= terms.days <= MAXIMUM_DAYS
+        or not 1 <= (terms.seconds or 1) <= longest
+        or not 1 <= len(terms.lines) <= MAXIMUM_LINES
+    ):
         raise InputError(
             "terms",
             f"an application has 1 to {MAXIMUM_LINES} lines and is good for 1 to {MAXIMUM_DAYS} days",
@@ -109,12 +121,13 @@ def make_application(desk: Desk, wallet: Wallet, terms: Terms) -> Application:
         raise InputError(
             "purpose", f"--purpose is at most {LONGEST_PURPOSE} characters", f"--purpose 不超过 {LONGEST_PURPOSE} 个字符"
         )
-    documents = [choose_document(wallet, line) for line in terms.lines]
+    documents = [require_financeable(desk, choose_document(wallet, line)) for line in terms.lines]
     if len({document.facts.document for document in documents}) != len(documents):
         raise InputError("repeated", "a document stands twice in the application", "申请中有重复的单证")
     amounts = choose_amounts(documents, terms)
     financing = desk.randomness.read(32)
-    expires = desk.now + terms.days * SECONDS_A_DAY
+    expires = desk.now + (terms.days * SECONDS_A_DAY if terms.seconds is None else terms.seconds)
+    _check_reservation(desk, documents, expires)
     return Application(
         financing=financing,
         bank=terms.bank.holder,
@@ -130,6 +143,36 @@ def make_application(desk: Desk, wallet: Wallet, terms: Terms) -> Application:
             for document, amount in zip(documents, amounts, strict=True)
         ],
     )
+
+
+def _check_reservation(desk: Desk, documents: Sequence[OwnedDocument], expires: int) -> None:
+    """A draw is reserved until the application expires, which its kind bounds. Raises InputError."""
+    kinds = desk.log.parameters.kinds
+    for document in documents:
+        longest = kinds[document.credential.kind].reservation
+        if expires > desk.now + longest:
+            days = longest // SECONDS_A_DAY
+            raise InputError(
+                "days",
+                f"an application on {document.credential.number} is good for at most {days} days; choose --days",
+                f"{document.credential.number} 的申请最长有效 {days} 天；请调整 --days",
+            )
+
+
+_DURATION = re.compile(r"([0-9]{1,8})([smhd])")
+_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": SECONDS_A_DAY}
+
+
+def parse_duration(text: str) -> int:
+    """Seconds, from "30m", "36h", "7d" or "45s". Raises InputError."""
+    match = _DURATION.fullmatch(text.strip())
+    if match is None or int(match[1]) == 0:
+        raise InputError(
+            "duration",
+            f"--valid-for {text!r} is not a duration; write it like 36h, 30m or 7d",
+            f"--valid-for {text!r} 不是有效时长；例如 36h、30m 或 7d",
+        )
+    return int(match[1]) * _UNITS[match[2]]
 
 
 def store_application(desk: Desk, bank: Identity, application: Application) -> None:
@@ -171,24 +214,65 @@ def _check_bank(desk: Desk, bank: Identity) -> None:
 
 
 def choose_document(wallet: Wallet, line: AskedLine) -> OwnedDocument:
-    """The document that a line means: the one of its currency, or the only one of its declaration. Raises InputError."""
+    """The document that a line means: the one of its currency and counter, or the only one of its paper. Raises InputError."""
     found = wallet.of_number(line.number)
     wanted = line.currency or (None if line.amount is None else line.amount.currency)
     if not found:
         raise InputError(
             "no-such-document",
-            f"your wallet has no document of declaration {line.number}; see: tradeveil enterprise documents",
-            f"钱包中没有报关单 {line.number} 的单证；请查看：tradeveil enterprise documents",
+            f"your wallet has no document of {line.number}; see: tradeveil enterprise documents",
+            f"钱包中没有 {line.number} 的单证；请查看：tradeveil enterprise documents",
         )
     fitting = [document for document in found if wanted is None or document.credential.currency == wanted.alpha]
+    if len({document.credential.currency for document in fitting}) == 1:
+        return _of_counter(fitting, line)
     if len(fitting) != 1:
         has, example = ", ".join(document.credential.currency for document in found), found[0].credential.currency
         raise InputError(
             "which-currency",
-            f"declaration {line.number} has documents in {has}; name one, like {line.number}/{example}",
-            f"报关单 {line.number} 的单证币种为 {has}；请注明，例如 {line.number}/{example}",
+            f"{line.number} has documents in {has}; name one, like {line.number}/{example}",
+            f"{line.number} 的单证币种为 {has}；请注明，例如 {line.number}/{example}",
         )
     return fitting[0]
+
+
+def _of_counter(documents: Sequence[OwnedDocument], line: AskedLine) -> OwnedDocument:
+    """The one of the counter that is named, or the only one."""
+    fitting = [document for document in documents if line.counter in (None, document.credential.counter)]
+    if len(fitting) == 1:
+        return fitting[0]
+    has, example = ", ".join(document.credential.counter for document in documents), documents[0].credential.counter
+    raise InputError(
+        "which-counter",
+        f"{line.number} counts {has} apart; name one, like {line.number}:{example}",
+        f"{line.number} 按 {has} 分别计数；请注明，例如 {line.number}:{example}",
+    )
+
+
+def require_financeable(desk: Desk, document: OwnedDocument) -> OwnedDocument:
+    """The document with its attester's newest credential. Raises Refused when it cannot be financed now, saying why."""
+    current, opened = view_current(desk, document)
+    state, number = opened.state, document.credential.number
+    if state.status == DELETED and state.replacement != ABSENT:
+        known = load_wallet_numbers(desk).get(state.replacement, "?")
+        raise Refused(
+            "not-financeable",
+            f"{number} was deleted and replaced by {known}; apply on that one",
+            f"{number} 已删单，由 {known} 替代；请以后者申请",
+        )
+    if state.status != CLEARED:
+        raise Refused(
+            "not-financeable",
+            f"{number} is {state.status}; only a cleared paper can be financed",
+            f"{number} 的状态为 {state.status}；仅已结关的单证可融资",
+        )
+    if opened.overdrawn:
+        raise Refused(
+            "not-financeable",
+            f"{number} is overdrawn: more is drawn on it than its present limit; repay first, or ask its attester",
+            f"{number} 已超额：登记总额超过现有额度；请先还款或联系签发方",
+        )
+    return current
 
 
 def choose_amounts(documents: Sequence[OwnedDocument], terms: Terms) -> list[int]:
@@ -266,11 +350,23 @@ def _loan(terms: Terms) -> Loan | None:
 
 
 def _line(desk: Desk, terms: Terms, document: OwnedDocument, amount: int, financing: bytes, expires: int) -> ApplicationLine:
-    shift = random_nonzero_scalar(desk.randomness, desk.suite.group)
+    suite = desk.suite
+    shift = random_nonzero_scalar(desk.randomness, suite.group)
+    applied = prove_application(
+        suite,
+        desk.log.parameters,
+        document.facts,
+        document.secret,
+        application=financing,
+        key=shift_signing_key(suite, suite.group.decode(terms.bank.key), shift),
+        expires=expires,
+        randomness=desk.randomness,
+    )
     return ApplicationLine(
-        credential=document.credential,
+        credential=document.credential.present(APPLICATION_FIELDS),
         amount=amount,
-        key_shift=encode_scalar(desk.suite.group, shift),
+        key_shift=encode_scalar(suite.group, shift),
+        applied=applied,
         consent=_consent(desk, terms, document, amount, shift, financing, expires) if terms.consent else None,
     )
 

@@ -2,6 +2,7 @@
 
 The draft is compared with our own copy of the application. Draws already made on one of its lines are under that line's key and
 count, so several drafts cannot together take more than was applied for; of two approvals at one head only one can be committed.
+A draft that takes over a draw on a deleted document needs no application: its amount and key are those of that draw.
 A wallet restored from its seed has no copy: then the person says, with the amounts, what is agreed to, and the wallet cannot
 tell whether the draw's key is really the bank's.
 The answer that goes to the bank never contains a figure; what the owner is told does.
@@ -22,9 +23,9 @@ from parties.enterprise.apply import ApplicationRecord, load_application
 from parties.enterprise.wallet import Desk, OwnedDocument, Wallet, view_document
 from schemas.messages import HeadroomMessage
 from schemas.sealed import ApplicationLine, ApprovalFile, DraftFile, DraftLine, DrawMemo
-from zkcore.errors import MemoError, ZkError
+from zkcore.errors import MemoError, StateError, ZkError
 from zkcore.group import Element, decode_scalar
-from zkcore.ledger import DocumentState, check_draft
+from zkcore.ledger import DocumentState, DrawState, check_draft
 from zkcore.operations import OWNER, Draft
 from zkcore.secret.keys import shift_signing_key
 from zkcore.secret.opening import Opening, check_opening
@@ -37,12 +38,16 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, repr=False)
 class ReadLine:
-    """A line of a draft, decoded, on a document of ours, with what its memo tells us."""
+    """A line of a draft, decoded, on a document of ours, with what its memo tells us.
+
+    moved: the draw on a deleted document of ours that it takes over, or None
+    """
 
     document: OwnedDocument
     draft: Draft
     opening: Opening
     memo: DrawMemo | None
+    moved: DrawState | None
 
     @property
     def asked(self) -> str:
@@ -117,7 +122,8 @@ def _read_line(desk: Desk, wallet: Wallet, file: DraftFile, line: DraftLine) -> 
         draft = line.draft.decode(suite.group)
         opening = Opening(line.opening.amount, decode_scalar(suite.group, line.opening.blinding))
         check_opening(suite, draft.amount.commitment, opening)
-        verify(suite, check_draft(suite, desk.log.parameters, document.facts, draft))
+        moved = _moved(desk, wallet, line, draft)
+        verify(suite, check_draft(suite, desk.log.parameters, document.facts, draft, moved=moved))
     except ZkError as error:
         raise _NotApproved(
             "not-applied-for",
@@ -132,7 +138,23 @@ def _read_line(desk: Desk, wallet: Wallet, file: DraftFile, line: DraftLine) -> 
         )
     if draft.expires <= desk.now:
         raise _NotApproved("expired", "the draft has expired; apply again", "草案已过期；请重新申请")
-    return ReadLine(document, draft, opening, _check_memo(desk, file, draft, opening, number))
+    return ReadLine(document, draft, opening, _check_memo(desk, file, draft, opening, number), moved)
+
+
+def _moved(desk: Desk, wallet: Wallet, line: DraftLine, draft: Draft) -> DrawState | None:
+    """The draw that a draft takes over, as it is on our own deleted document. Raises StateError when there is none such."""
+    if draft.moves is None:
+        return None
+    replaced = None if line.replaced is None else wallet.find(line.replaced)
+    if replaced is None:
+        raise StateError("the draft takes over a draw on a document that is not ours")
+    opened = view_document(desk, replaced)[1]
+    if opened.state.replacement != draft.document:
+        raise StateError("the document was not replaced by the one that is drawn on")
+    found = [draw.movable for draw in opened.draws if draw.state.draw == draft.moves]
+    if not found:
+        raise StateError("the draft takes over a draw that is not there")
+    return found[0]
 
 
 def _check_memo(desk: Desk, file: DraftFile, draft: Draft, opening: Opening, number: str) -> DrawMemo:
@@ -159,7 +181,13 @@ def _check_memo(desk: Desk, file: DraftFile, draft: Draft, opening: Opening, num
 
 
 def _check_agreed(desk: Desk, file: DraftFile, lines: Sequence[ReadLine], accepted: Sequence[Money]) -> dict[bytes, int]:
-    """What was applied for, in minor units by document; nothing is known of it without a copy of the application."""
+    """What was applied for, in minor units by document; nothing is known of it without a copy of the application.
+
+    A line that takes over a draw is agreed to already: it is for exactly what is outstanding, under the same key.
+    """
+    lines = [line for line in lines if line.moved is None]
+    if not lines:
+        return {}
     record = load_application(desk, file.financing)
     if record is None:
         _check_accepted(file, lines, accepted)
@@ -227,6 +255,7 @@ def _judge(
         view, opened = view_document(desk, line.document)
         _check_total(line, opened, applied.get(line.draft.document))
         before = _headroom(line, opened)
+        _check_financeable(line, opened)
         judged.append(JudgedLine(line, before, before - line.opening.amount))
         states.append(document_state(desk.suite, view))
         if progress is not None:
@@ -235,6 +264,18 @@ def _judge(
     if short:
         raise _NotApproved("cannot-be-proven", *_figures(short), judged)
     return judged, states
+
+
+def _check_financeable(line: ReadLine, opened: OpenedDocument) -> None:
+    """Nothing is proven for a document that the service would refuse: the bank gets the same answer as for want of headroom."""
+    if opened.state.financeable:
+        return
+    number, status = line.document.credential.number, opened.state.status
+    what_en = "overdrawn" if opened.state.is_overdrawn else status
+    what_zh = "已超额" if opened.state.is_overdrawn else f"状态为 {status}"
+    raise _NotApproved(
+        "cannot-be-proven", f"{number} is {what_en} and cannot be drawn on now", f"{number} {what_zh}，目前不可登记"
+    )
 
 
 def _check_total(line: ReadLine, opened: OpenedDocument, applied: int | None) -> None:
@@ -288,6 +329,7 @@ def _prove(desk: Desk, judged: Sequence[JudgedLine], states: Sequence[DocumentSt
             secret=item.line.document.secret,
             opening=item.line.opening,
             left=item.after,
+            moved=item.line.moved,
             randomness=desk.randomness,
         )
         proofs.append(HeadroomMessage.of(headroom))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,10 +24,11 @@ from parties.common.commands import (
 from parties.common.errors import EXIT_REFUSED
 from parties.common.home import IDENTITY_FILE, Home, read_identity
 from parties.common.keyring import load_viewer
-from parties.common.ledger_view import OpenedDocument, OpenedDraw
+from parties.common.ledger_view import OpenedApplication, OpenedDocument, OpenedDraw, OpenedStep
 from parties.common.money import Money, money_text
 from parties.common.sealed_files import read_sealed, write_sealed
-from parties.enterprise.apply import AskedLine, Terms, make_application, parse_share, store_application
+from parties.common.words import stage_text, status_text
+from parties.enterprise.apply import AskedLine, Terms, make_application, parse_duration, parse_share, store_application
 from parties.enterprise.approve import Decision, JudgedLine, decide
 from parties.enterprise.seed import WORDS, create_wallet, kept_words, new_words, read_words
 from parties.enterprise.wallet import Desk, OwnedDocument, Wallet, discover, view_documents
@@ -155,12 +156,15 @@ def _open_all(home: Path, service: str, *, quiet: bool) -> list[Opened]:
 def documents_command(home: HomeOption, service: ServiceOption, as_json: JsonOption = False) -> None:
     """Your documents with what is left on each 我的单证与余额."""
     opened = _open_all(home, service, quiet=as_json)
+    numbers = {owned.facts.document: owned.credential.number for owned, _ in opened}
     if as_json:
-        output.print_json([_document_json(*item) for item in opened])
+        output.print_json([_document_json(*item, numbers) for item in opened])
         return
     columns = [
-        "Declaration 海关编号",
+        "Number 编号",
+        "Counter 计数",
         "Date 日期",
+        "Status 状态",
         "Limit 额度",
         "Drawn 已登记",
         "Outstanding 未还",
@@ -170,8 +174,14 @@ def documents_command(home: HomeOption, service: ServiceOption, as_json: JsonOpt
     rows = [
         [
             owned.credential.number,
+            owned.credential.counter,
             owned.credential.date,
-            _money(owned.credential.limit, owned),
+            status_text(
+                document.state,
+                overdrawn=document.overdrawn,
+                replaced_by=numbers.get(document.state.replacement, ""),
+            ),
+            _money(document.limit, owned),
             _money(document.drawn, owned),
             _money(document.outstanding, owned),
             _money(document.headroom, owned),
@@ -179,28 +189,31 @@ def documents_command(home: HomeOption, service: ServiceOption, as_json: JsonOpt
         ]
         for owned, document in opened
     ]
-    output.show_table(f"Documents 单证: {len(rows)}", columns, rows, right=columns[2:])
+    output.show_table(f"Documents 单证: {len(rows)}", columns, rows, right=columns[4:])
+    _show_blocks(opened)
 
 
 @app.command("draws")
 @command
 def draws_command(home: HomeOption, service: ServiceOption, as_json: JsonOption = False) -> None:
-    """Every draw on your documents, by bank 各银行登记情况."""
+    """Every application and draw on your documents, by bank, with its stage 各银行申请与登记情况."""
     opened = _open_all(home, service, quiet=as_json)
     found = [(owned, draw) for owned, document in opened for draw in document.draws]
+    waiting = [(owned, application) for owned, document in opened for application in _undrawn(document)]
     if as_json:
-        output.print_json([_draw_json(*item) for item in found])
+        output.print_json([*(_application_draw_json(*item) for item in waiting), *(_draw_json(*item) for item in found)])
         return
     columns = [
-        "Declaration 海关编号",
+        "Number 编号",
         "Time 时间",
         "Bank 银行",
         "Reference 业务编号",
         "Drawn 登记",
         "Outstanding 未还",
-        "State 状态",
+        "Stage 阶段",
     ]
-    rows = [
+    rows = [_application_row(*item) for item in waiting]
+    rows += [
         [
             owned.credential.number,
             _time(draw.time),
@@ -208,11 +221,44 @@ def draws_command(home: HomeOption, service: ServiceOption, as_json: JsonOption 
             "?" if draw.memo is None else draw.memo.reference,
             _money(draw.amount, owned),
             _money(draw.outstanding, owned),
-            "closed 已结清" if draw.state.closed else "open 未结清",
+            stage_text(draw.state.stage),
         ]
         for owned, draw in found
     ]
-    output.show_table(f"Draws 登记: {len(rows)}", columns, rows, right=columns[4:6])
+    output.show_table(f"Applications and draws 申请与登记: {len(rows)}", columns, rows, right=columns[4:6])
+    _show_blocks(opened)
+
+
+def _show_blocks(opened: Sequence[tuple[OwnedDocument, OpenedDocument]]) -> None:
+    """An institution asked too often for more than was proven: its owner is told when, and not who."""
+    for owned, document in opened:
+        for block in document.blocks:
+            number, start, end = owned.credential.number, _time(block.time), _time(block.until)
+            output.remark(
+                f"{number}: an institution asked too often for more than could be proven, and may not draw on it "
+                f"from {start} until {end}. The regulator was told. Ask your banks if you do not know of it.",
+                f"{number}：有机构多次申请登记而余额未获证明，自 {start} 至 {end} 不得在其上登记；监管方已获知。"
+                "如不知情，请向相关银行核实。",
+            )
+
+
+def _undrawn(document: OpenedDocument) -> list[OpenedApplication]:
+    """The applications that have no draw: those that have one are seen in it."""
+    drawn = {draw.state.draw for draw in document.draws}
+    return [application for application in document.applications if application.state.draw not in drawn]
+
+
+def _application_row(owned: OwnedDocument, application: OpenedApplication) -> list[str]:
+    memo = application.memo
+    return [
+        owned.credential.number,
+        _time(application.time),
+        "?" if memo is None else f"{memo.bank_name} ({memo.bank})",
+        "?" if memo is None else memo.reference,
+        "—",
+        "—",
+        stage_text(application.state.stage),
+    ]
 
 
 def _money(minor: int | None, owned: OwnedDocument) -> str:
@@ -223,18 +269,50 @@ def _time(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
-def _document_json(owned: OwnedDocument, document: OpenedDocument) -> dict[str, Any]:
+def _document_json(owned: OwnedDocument, document: OpenedDocument, numbers: Mapping[bytes, str]) -> dict[str, Any]:
+    state = document.state
     return {
         "document": encode_base64url(owned.facts.document),
         "number": owned.credential.number,
         "currency": owned.credential.currency,
+        "kind": state.kind,
+        "counter": state.counter,
         "date": owned.credential.date,
-        "limit": owned.credential.limit,
+        "status": state.status,
+        "financeable": state.financeable and not document.overdrawn,
+        "overdrawn": document.overdrawn,
+        "replaced_by": numbers.get(state.replacement),
+        "limit": document.limit,
         "drawn": document.drawn,
         "outstanding": document.outstanding,
         "headroom": document.headroom,
         "draws": len(document.draws),
+        "blocks": [block.model_dump() for block in document.blocks],
         "alerts": [alert.code for alert in document.alerts],
+    }
+
+
+def _steps_json(steps: Sequence[OpenedStep]) -> list[dict[str, Any]]:
+    return [{"time": step.time, "what": step.what, "amount": step.amount, "note": step.note} for step in steps]
+
+
+def _application_draw_json(owned: OwnedDocument, application: OpenedApplication) -> dict[str, Any]:
+    memo = application.memo
+    return {
+        "draw": encode_base64url(application.state.draw),
+        "number": owned.credential.number,
+        "currency": owned.credential.currency,
+        "time": application.time,
+        "bank": memo and memo.bank,
+        "bank_name": memo and memo.bank_name,
+        "reference": memo and memo.reference,
+        "financing": memo and encode_base64url(memo.financing),
+        "stage": application.state.stage,
+        "amount": None,
+        "outstanding": None,
+        "closed": application.state.stage == "rejected",
+        "steps": _steps_json(application.steps),
+        "reductions": [],
     }
 
 
@@ -251,7 +329,9 @@ def _draw_json(owned: OwnedDocument, draw: OpenedDraw) -> dict[str, Any]:
         "financing": memo and encode_base64url(memo.financing),
         "amount": draw.amount,
         "outstanding": draw.outstanding,
+        "stage": draw.state.stage,
         "closed": draw.state.closed,
+        "steps": _steps_json(draw.steps),
         "reductions": [
             {"time": r.time, "reason": r.reason, "amount": r.amount, "restores": r.restores} for r in draw.reductions
         ],
@@ -269,7 +349,8 @@ def apply_command(
     out: OutputOption,
     bank: Annotated[Path, typer.Option("--bank", help="identity.json of the bank. 银行身份文件")],
     line: Annotated[
-        list[str], typer.Option("--line", help='"NUMBER=USD 600000.00", NUMBER, or NUMBER/USD; repeat it. 单证与金额')
+        list[str],
+        typer.Option("--line", help='"NUMBER=USD 600000.00", NUMBER, NUMBER/USD or NUMBER:counter; repeat it. 单证与金额'),
     ],
     share: Annotated[
         str | None, typer.Option("--share", help="Per cent of the limit, for lines without an amount. 额度百分比")
@@ -282,6 +363,7 @@ def apply_command(
         bool, typer.Option("--consent", help="Consent now, so that the regulator can answer the bank's draft for you. 预先授权")
     ] = False,
     days: Annotated[int, typer.Option("--days", help="How long it is good for. 有效天数")] = 7,
+    valid_for: Annotated[str | None, typer.Option("--valid-for", help="Instead of days: 36h, 30m. 有效时长")] = None,
     purpose: Annotated[str, typer.Option("--purpose", help="What the money is for. 用途")] = "",
     as_json: JsonOption = False,
 ) -> None:
@@ -297,6 +379,7 @@ def apply_command(
         bank=bank_identity,
         lines=tuple(AskedLine.parse(text) for text in line),
         days=days,
+        seconds=None if valid_for is None else parse_duration(valid_for),
         share=None if share is None else parse_share(share),
         loan=None if loan is None else Money.parse(loan),
         rate=None if rate is None else Rate.parse(rate),

@@ -8,14 +8,14 @@ What it found is kept in the home, so that the next time it asks only for what i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from parties.common.client import Log, ServiceClient
 from parties.common.credentials import verify_credential
 from parties.common.errors import Refused, ServiceRefused
 from parties.common.home import Home
 from parties.common.keyring import Viewer
-from parties.common.ledger_view import OpenedDocument, Reader, Search, open_view, request_view
+from parties.common.ledger_view import OpenedDocument, Reader, Search, open_view, request_view, taken_over
 from parties.common.memos import open_memo
 from parties.common.pinning import pinned_log
 from schemas import problems
@@ -25,7 +25,7 @@ from schemas.sealed import Credential, OwnerRegisterMemo
 from schemas.wire import Count, Holder, SecretMessage
 from zkcore.errors import ZkError
 from zkcore.group import decode_scalar
-from zkcore.ledger import DocumentFacts
+from zkcore.ledger import DocumentFacts, DrawState
 from zkcore.randomness import Randomness
 from zkcore.secret.keys import ViewSecret, blind_view_key, document_id
 from zkcore.suite import Suite
@@ -97,7 +97,7 @@ class Wallet:
     doubts: tuple[Doubt, ...]
 
     def of_number(self, number: str) -> list[OwnedDocument]:
-        """The documents of one declaration: one a currency."""
+        """The documents of one paper: one a currency and counter."""
         return [document for document in self.documents if document.credential.number == number]
 
     def find(self, document: bytes) -> OwnedDocument | None:
@@ -189,17 +189,59 @@ def _doubtful(reason_en: str, reason_zh: str) -> Refused:
 def view_document(desk: Desk, document: OwnedDocument, search: Search | None = None) -> tuple[DocumentView, OpenedDocument]:
     """The document's private state, as the service told it and as our key opens it.
 
-    Raises ServiceMisbehaved when the service's state does not follow from the entries, or the limit is not the credential's.
+    Raises ServiceMisbehaved when the service's state does not follow from the entries, Refused when the limit is not what its
+    credential says.
     """
     reader = desk.reader(document)
     view = request_view(desk.client, desk.suite, desk.log, document.facts, reader, now=desk.now, randomness=desk.randomness)
     if (view.document, view.currency) != (document.facts.document, document.facts.currency):
         raise _doubtful("the service told the state of another document", "服务返回了另一单证的状态")
-    within = (search or Search()).within(document.credential.limit)
-    opened = open_view(desk.suite, desk.log.parameters, view, reader, within)
-    if opened.limit not in (None, document.credential.limit):
+    amended = any(entry.get("type") == "amend" for entry in view.entries)
+    within = (search or Search()) if amended else (search or Search()).within(document.credential.limit)
+    opened = open_view(desk.suite, desk.log.parameters, view, reader, within, _moved_here(desk, view))
+    told = opened.credential or (None if amended else document.credential)
+    if told is not None and opened.limit not in (None, told.limit):
         raise _doubtful("its limit is not what its credential says", "其额度与凭证不符")
     return view, opened
+
+
+def view_current(desk: Desk, document: OwnedDocument) -> tuple[OwnedDocument, OpenedDocument]:
+    """The document with its attester's newest credential, checked, and what our key opens. Raises as view_document does."""
+    _, opened = view_document(desk, document)
+    return _current(desk, document, opened), opened
+
+
+def _current(desk: Desk, document: OwnedDocument, opened: OpenedDocument) -> OwnedDocument:
+    """With the credential of the last amendment, which says the same as the first but for values and what they follow from."""
+    credential = opened.credential
+    if credential is None or credential == document.credential:
+        return document
+    verify_credential(desk.suite, desk.log.parameters, credential)
+    changing = {"limit", "total", "mode", "share", "salts", "signature", "attester"}
+    if credential.model_dump(exclude=changing) != document.credential.model_dump(exclude=changing):
+        raise _doubtful("its new credential is for another document", "其新凭证属于另一单证")
+    return replace(document, credential=credential)
+
+
+def _moved_here(desk: Desk, view: DocumentView) -> dict[bytes, DrawState]:
+    """The draws that draws on this document took over, as they were on our deleted documents that it replaces."""
+    wanted = taken_over(view)
+    if not wanted or not desk.home.exists(WALLET_FILE):
+        return {}
+    found: dict[bytes, DrawState] = {}
+    for known in desk.home.load(WALLET_FILE, WalletFile).documents:
+        other = _owned(desk, known.memo)
+        if desk.client.status(other.facts.document).replacement == view.document:
+            found |= {draw.state.draw: draw.movable for draw in view_document(desk, other)[1].draws}
+    return {draw: state for draw, state in found.items() if draw in wanted}
+
+
+def load_wallet_numbers(desk: Desk) -> dict[bytes, str]:
+    """The number of each document that the wallet has found so far, by document id."""
+    if not desk.home.exists(WALLET_FILE):
+        return {}
+    credentials = [item.memo.credential for item in desk.home.load(WALLET_FILE, WalletFile).documents]
+    return {credential.document: credential.number for credential in credentials}
 
 
 def view_documents(
@@ -208,7 +250,8 @@ def view_documents(
     """Each document with what our key opens. `progress` is called with (documents opened, documents in all)."""
     result, search = [], Search()
     for done, document in enumerate(documents, start=1):
-        result.append((document, view_document(desk, document, search)[1]))
+        opened = view_document(desk, document, search)[1]
+        result.append((_current(desk, document, opened), opened))
         if progress is not None:
             progress(done, len(documents))
     return result

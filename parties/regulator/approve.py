@@ -1,4 +1,5 @@
-"""The headroom proof for an enterprise without a wallet: made with the regulator's key, and only where the owner consented.
+"""The headroom proof for an enterprise without a wallet: made with the regulator's key, and only where the owner consented, or
+where a draw on a deleted document moves to the one that replaces it.
 
 The consent binds document, bank (by the draw's key), amount and expiry. It is checked before anything is proven, and again by
 the service, which takes no proof of the regulator without it.
@@ -18,9 +19,9 @@ from parties.regulator.bureau import Bureau
 from schemas import problems
 from schemas.messages import HeadroomMessage
 from schemas.sealed import ApprovalFile, DraftFile, DraftLine, DrawMemo
-from zkcore.errors import AmountError, BatchRejected, IdentityError, OpeningError, WitnessError, ZkError
+from zkcore.errors import AmountError, BatchRejected, IdentityError, OpeningError, StateError, WitnessError, ZkError
 from zkcore.group import decode_scalar
-from zkcore.ledger import DocumentFacts
+from zkcore.ledger import DocumentFacts, DrawState
 from zkcore.operations import REGULATOR, Draft
 from zkcore.secret.opening import Opening
 from zkcore.secret.operations import prove_headroom
@@ -63,10 +64,24 @@ def _approve_line(bureau: Bureau, file: DraftFile, line: DraftLine) -> HeadroomM
         raise InputError("draft", "a draft in this file is malformed", "文件中的草案格式有误") from error
     if draft.expires < bureau.now:
         raise _NotApproved("expired")
-    if draft.consent is None or draft.consent.application != file.financing:
+    moved = None
+    if draft.moves is not None:
+        moved = _moved(bureau, draft, line.replaced)
+    elif draft.consent is None or draft.consent.application != file.financing:
         raise _NotApproved("not-applied-for")
     _check_memo(bureau, file, draft, opening)
-    return _prove(bureau, draft, opening)
+    return _prove(bureau, draft, opening, moved)
+
+
+def _moved(bureau: Bureau, draft: Draft, replaced: bytes | None) -> DrawState:
+    """The draw that a draft takes over, on the deleted document that the draft's replaces: that needs no consent."""
+    if replaced is None:
+        raise _NotApproved("not-applied-for")
+    opened = _open(bureau, replaced)
+    found = [draw.movable for draw in opened.draws if draw.state.draw == draft.moves]
+    if opened.state.replacement != draft.document or not found:
+        raise _NotApproved("not-applied-for")
+    return found[0]
 
 
 def _check_memo(bureau: Bureau, file: DraftFile, draft: Draft, opening: Opening) -> None:
@@ -81,9 +96,9 @@ def _check_memo(bureau: Bureau, file: DraftFile, draft: Draft, opening: Opening)
         raise _NotApproved("not-applied-for")
 
 
-def _prove(bureau: Bureau, draft: Draft, opening: Opening) -> HeadroomMessage:
+def _prove(bureau: Bureau, draft: Draft, opening: Opening, moved: DrawState | None) -> HeadroomMessage:
     opened = _open(bureau, draft.document)
-    if opened.headroom is None:
+    if opened.headroom is None or not opened.state.financeable:
         raise _NotApproved("cannot-be-proven")
     try:
         headroom = prove_headroom(
@@ -95,11 +110,12 @@ def _prove(bureau: Bureau, draft: Draft, opening: Opening) -> HeadroomMessage:
             secret=bureau.viewer.secret,
             opening=opening,
             left=opened.headroom - opening.amount,
+            moved=moved,
             randomness=bureau.randomness,
         )
     except (WitnessError, AmountError) as error:
         raise _NotApproved("cannot-be-proven") from error
-    except (BatchRejected, IdentityError, OpeningError) as error:  # A draft, consent or opening that is false.
+    except (BatchRejected, IdentityError, OpeningError, StateError) as error:  # A draft, consent or opening that is false.
         raise _NotApproved("not-applied-for") from error
     return HeadroomMessage.of(headroom)
 

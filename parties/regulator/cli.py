@@ -8,16 +8,27 @@ from typing import Annotated, Any
 import typer
 
 from parties.common import output, runtime
-from parties.common.commands import HomeOption, JsonOption, OriginOption, OutputOption, ServiceOption, command, new_app
+from parties.common.commands import (
+    HomeOption,
+    JsonOption,
+    OriginOption,
+    OutputOption,
+    ServiceOption,
+    TokenOption,
+    command,
+    new_app,
+)
 from parties.common.errors import InputError, Refused
 from parties.common.home import IDENTITY_FILE, Home, write_private
 from parties.common.keyring import About, create_viewer, load_viewer
 from parties.common.ledger_view import DEFAULT_BOUND, Alert, Search
 from parties.common.logarithm_cache import DEFAULT_BITS, LEAST_BITS, MOST_BITS, kept_table
-from parties.regulator import report
+from parties.common.money import money_text
+from parties.regulator import alerts, report
 from parties.regulator.approve import approve, read_draft, write_approval
 from parties.regulator.bureau import Bureau
 from parties.regulator.open import OpenedLog, fetch_entries, open_log, read_export
+from parties.regulator.overdrawn import Shown, parse_document, show_all, show_overdrawn
 from schemas.identities import Role
 from schemas.wire import encode_base64url
 from zkcore.secret.keys import ViewSecret
@@ -29,6 +40,8 @@ app = new_app("""Regulator: open everything in your jurisdiction. 监管方：�
     tradeveil regulator keys    --home bureau --origin trade.example/log
     tradeveil regulator open    --home bureau --service http://127.0.0.1:8440 --token-file export.token --csv log.csv
     tradeveil regulator open    --home bureau --export log.ndjson --by-logarithm
+    tradeveil regulator alerts  --home bureau --service http://127.0.0.1:8440 --token-file export.token
+    tradeveil regulator overdrawn --home bureau --service http://127.0.0.1:8440 --token-file export.token --all
     tradeveil regulator approve --home bureau --service http://127.0.0.1:8440 draft.json -o approval.json
 """)
 
@@ -119,6 +132,51 @@ def _entries(service: str | None, token_file: Path | None, export: Path | None, 
         return fetch_entries(runtime.connect(service), runtime.read_token(token_file), progress)
 
 
+@app.command("overdrawn")
+@command
+def overdrawn_command(
+    home: HomeOption,
+    service: ServiceOption,
+    document: Annotated[str, typer.Argument(help="Id of the document, as `open --json` lists it. 单证标识")] = "",
+    every: Annotated[bool, typer.Option("--all", help="Every document of the log; needs --token-file. 全部单证")] = False,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Prove that more is drawn on a document than its limit, without a figure 证明单证已超额. Safe to run again.
+
+    Banks then see that it is not financeable, and nothing else, until something changes.
+    """
+    if every == bool(document):
+        raise InputError("document", "name one document, or give --all", "请指定一份单证，或使用 --all")
+    suite = runtime.suite()
+    viewer = load_viewer(Home(home), suite, _ROLE)
+    bureau = Bureau(suite, viewer, runtime.connect(service, viewer.requester), runtime.randomness(), runtime.now())
+    if every:
+        opened = open_log(suite, viewer, _entries(service, token_file, None, quiet=as_json))
+        with output.progress("proving 证明", hidden=as_json) as progress:
+            shown = show_all(bureau, opened.documents, progress)
+    else:
+        shown = [show_overdrawn(bureau, parse_document(document))]
+    if as_json:
+        output.print_json([_shown_json(item) for item in shown])
+        return
+    rows = [
+        [encode_base64url(item.document), money_text(item.over, item.currency), "was 此前" if item.already else "now 本次"]
+        for item in shown
+    ]
+    columns = ["Document 单证", "Overdrawn by 超额", "Shown 证明"]
+    output.show_table(f"Overdrawn 超额: {len(rows)}", columns, rows, right=columns[1:2])
+
+
+def _shown_json(shown: Shown) -> dict[str, Any]:
+    return {
+        "document": encode_base64url(shown.document),
+        "currency": shown.currency,
+        "over": shown.over,
+        "already": shown.already,
+    }
+
+
 @app.command("approve")
 @command
 def approve_command(
@@ -130,7 +188,7 @@ def approve_command(
     """Prove the headroom for an enterprise without a wallet that consented beforehand. 代无钱包企业出具余额证明"""
     suite = runtime.suite()
     viewer = load_viewer(Home(home), suite, _ROLE)
-    bureau = Bureau(suite, viewer, runtime.connect(service), runtime.randomness(), runtime.now())
+    bureau = Bureau(suite, viewer, runtime.connect(service, viewer.requester), runtime.randomness(), runtime.now())
     file = read_draft(draft, viewer)
     approval = approve(bureau, file)
     write_approval(approval, file.reply_to, out)
@@ -146,10 +204,32 @@ def approve_command(
     )
 
 
+@app.command("alerts")
+@command
+def alerts_command(
+    home: HomeOption,
+    service: ServiceOption,
+    token_file: TokenOption,
+    start: Annotated[int, typer.Option("--from", min=0, help="Number of the first alert. 起始序号")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Open what banks and the service told you outside the log. 查看警示"""
+    viewer = load_viewer(Home(home), runtime.suite(), _ROLE)
+    client = runtime.connect(service)
+    token = runtime.read_token(token_file)
+    opened = alerts.open_alerts(viewer, client.all_alerts(token, start))
+    if alerts.numbers(opened):
+        opened = alerts.with_owners(opened, open_log(runtime.suite(), viewer, fetch_entries(client, token)))
+    if as_json:
+        output.print_json({"alerts": alerts.describe(opened)})
+        return
+    output.show_table(f"Alerts 警示: {len(opened)}", alerts.COLUMNS, alerts.rows(opened))
+
+
 def show(opened: OpenedLog) -> None:
     """An opened log for a person."""
     output.show_table("Documents 单证", report.DOCUMENT_COLUMNS, report.document_rows(opened), right=report.DOCUMENT_AMOUNTS)
-    output.show_table("Draws 登记", report.DRAW_COLUMNS, report.draw_rows(opened), right=report.DRAW_AMOUNTS)
+    output.show_table("Financings 融资", report.DRAW_COLUMNS, report.draw_rows(opened), right=report.DRAW_AMOUNTS)
     output.show_table("Totals 合计", report.TOTAL_COLUMNS, report.total_rows(opened), right=report.DOCUMENT_AMOUNTS)
     for alert in opened.alerts:
         show_alert(alert)

@@ -14,7 +14,7 @@ from typing import Any
 from parties.common.client import ServiceClient
 from parties.common.errors import InputError
 from parties.common.keyring import Viewer
-from parties.common.ledger_view import Alert, OpenedDocument, Search, decode_entries, group_by_document, open_entries
+from parties.common.ledger_view import Alert, OpenedDocument, Search, decode_entries, group_by_document, open_histories
 from parties.regulator.bureau import check_own_log, regulator_reader
 from schemas.answers import ExportedEntry
 from schemas.canonical import canonical_value, parse_strict
@@ -116,11 +116,7 @@ def open_log(
     except ZkError as error:
         raise _no_log() from error
     histories = group_by_document(decode_entries(entries[1:]))
-    reader, shared, opened = regulator_reader(viewer), search or Search(), []
-    for done, history in enumerate(histories.values(), start=1):
-        opened.append(open_entries(suite, parameters, history, reader, shared))
-        if progress is not None:
-            progress(done, len(histories))
+    opened = open_histories(suite, parameters, histories, regulator_reader(viewer), search or Search(), progress)
     return OpenedLog(genesis.origin, len(entries), tuple(opened))
 
 

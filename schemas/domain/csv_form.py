@@ -19,7 +19,7 @@ from typing import Any
 from schemas.domain.currency import Currency, parse_amount
 from schemas.domain.declaration import Company, Declaration, Item, Status
 from schemas.domain.errors import DomainError, ErrorCode, quote
-from schemas.domain.identifiers import CreditCode, DeclarationNumber
+from schemas.domain.identifiers import CreditCode, DeclarationNumber, Flow, PaperNumber
 from schemas.domain.supervision import SupervisionModes, default_modes
 from schemas.domain.tables import table
 
@@ -30,10 +30,10 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "declaration_number": ("海关编号", "报关单号"),
     "consignor_name": ("境内收发货人",),
     "consignor_credit_code": ("境内收发货人统一社会信用代码",),
-    "owner_name": ("生产销售单位",),
-    "owner_credit_code": ("生产销售单位统一社会信用代码",),
+    "owner_name": ("生产销售单位", "消费使用单位"),
+    "owner_credit_code": ("生产销售单位统一社会信用代码", "消费使用单位统一社会信用代码"),
     "declared_on": ("申报日期",),
-    "exported_on": ("出口日期",),
+    "exported_on": ("出口日期", "进口日期"),
     "supervision_mode": ("监管方式",),
     "terms_of_delivery": ("成交方式",),
     "contract": ("合同协议号",),
@@ -92,7 +92,7 @@ class Reading:
 
 
 @dataclass(slots=True)
-class _Row:
+class Row:
     """One row, its cells by English column name, and their values as far as they could be parsed."""
 
     number: int
@@ -100,16 +100,19 @@ class _Row:
     values: dict[str, Any] = field(default_factory=dict)
 
 
-def read_declarations(content: bytes, modes: SupervisionModes | None = None) -> Reading:
-    """Reads a whole file: UTF-8 with or without a byte order mark, else GB18030. `modes` is the table of supervision modes."""
+def read_declarations(content: bytes, modes: SupervisionModes | None = None, flow: Flow = "export") -> Reading:
+    """Reads a whole file: UTF-8 with or without a byte order mark, else GB18030. `modes` is the table of supervision modes.
+
+    Declarations of goods that go the other way than `flow` are refused.
+    """
     try:
-        records = _records(_decode(content))
-        header = _Header.of(next(records, (1, []))[1])
+        records = numbered_rows(decode_text(content))
+        header = Header.of(next(records, (1, []))[1])
     except DomainError as error:
         return Reading((), (RowError(0, "", error),))
-    rows: list[_Row] = []
+    rows: list[Row] = []
     errors: list[RowError] = []
-    parsers = _parsers(modes or default_modes())
+    parsers = _parsers(modes or default_modes(), flow)
     try:
         for number, cells in records:
             row = header.row(number, cells, errors)
@@ -124,7 +127,7 @@ def read_declarations(content: bytes, modes: SupervisionModes | None = None) -> 
 # --- the file -------------------------------------------------------------------------------------------------------------
 
 
-def _decode(content: bytes) -> str:
+def decode_text(content: bytes) -> str:
     if len(content) > MAXIMUM_BYTES:
         raise _form_error(
             f"the file is larger than {MAXIMUM_BYTES >> 20} MiB; split it", f"文件超过 {MAXIMUM_BYTES >> 20} MiB；请拆分"
@@ -140,7 +143,7 @@ def _decode(content: bytes) -> str:
     )
 
 
-def _records(text: str) -> Iterator[tuple[int, list[str]]]:
+def numbered_rows(text: str) -> Iterator[tuple[int, list[str]]]:
     """Numbered rows with anything in them. Raises DomainError (form) where quoting breaks the file's structure."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     number = 0
@@ -160,16 +163,19 @@ def _records(text: str) -> Iterator[tuple[int, list[str]]]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Header:
+class Header:
     """Where each column is: its index in a row, and its name as this file writes it."""
 
     width: int
     places: dict[str, tuple[int, str]]
 
     @classmethod
-    def of(cls, cells: list[str]) -> _Header:
-        """Raises DomainError (form) naming every column that is missing, or one that stands twice."""
-        meaning = {name: column for column, chinese in COLUMNS.items() for name in (column, *chinese)}
+    def of(cls, cells: list[str], columns: Mapping[str, tuple[str, ...]] = COLUMNS) -> Header:
+        """`columns`: those there must be, with their Chinese names.
+
+        Raises DomainError (form) naming every column that is missing, or one that stands twice.
+        """
+        meaning = {name: column for column, chinese in columns.items() for name in (column, *chinese)}
         places: dict[str, tuple[int, str]] = {}
         for index, cell in enumerate(cells):
             written = cell.strip()
@@ -178,30 +184,31 @@ class _Header:
                 raise _form_error(f"the column {quote(written)} stands twice in the header", f"表头中 {quote(written)} 列重复")
             if column:
                 places[column] = (index, written)
-        missing = [column for column in COLUMNS if column not in places]
+        missing = [column for column in columns if column not in places]
         if missing:
-            english, chinese = ", ".join(missing), "、".join(COLUMNS[column][0] for column in missing)
+            english, chinese = ", ".join(missing), "、".join(columns[column][0] for column in missing)
             raise _form_error(
                 f"the first row must name the columns, separated by commas; missing: {english}",
                 f"首行应为以逗号分隔的列名；缺少：{chinese}",
             )
         return cls(len(cells), places)
 
-    def row(self, number: int, cells: list[str], errors: list[RowError]) -> _Row:
+    def row(self, number: int, cells: list[str], errors: list[RowError]) -> Row:
         """The row's cells by column. Of a row of another width none can be trusted; but the number it seems to have is kept, so
         that the declaration it belongs to is left out too."""
         while len(cells) > self.width and not cells[-1].strip():
             cells.pop()
         if len(cells) == self.width:
-            return _Row(number, {column: cells[index].strip() for column, (index, _) in self.places.items()})
+            return Row(number, {column: cells[index].strip() for column, (index, _) in self.places.items()})
         error = _form_error(
             f"the row has {len(cells)} cells and the header has {self.width}; "
             'an amount with commas must stand in quotation marks, like "1,000,000.00"',
             f'本行有 {len(cells)} 个单元格，表头有 {self.width} 个；带千分位逗号的金额须加引号，例如 "1,000,000.00"',
         )
         errors.append(RowError(number, "", error))
-        place, _ = self.places["declaration_number"]
-        return _Row(number, {"declaration_number": cells[place].strip()} if place < len(cells) else {})
+        named = next(column for column in ("declaration_number", "number") if column in self.places)
+        place, _ = self.places[named]
+        return Row(number, {named: cells[place].strip()} if place < len(cells) else {})
 
     def name(self, column: str) -> str:
         return self.places[column][1]
@@ -210,16 +217,16 @@ class _Header:
 # --- the cells ------------------------------------------------------------------------------------------------------------
 
 
-def _parsers(modes: SupervisionModes) -> dict[str, Callable[[str], Any]]:
+def _parsers(modes: SupervisionModes, flow: Flow) -> dict[str, Callable[[str], Any]]:
     """How each column's text becomes a value. `total` waits for its row's currency and is not here."""
     return {
-        "declaration_number": DeclarationNumber.parse,
+        "declaration_number": lambda text: DeclarationNumber.parse(text, flow),
         "consignor_name": _text,
         "consignor_credit_code": CreditCode.parse,
         "owner_name": _text,
         "owner_credit_code": CreditCode.parse,
-        "declared_on": _date,
-        "exported_on": lambda text: _date(text) if text else None,
+        "declared_on": parse_date,
+        "exported_on": lambda text: parse_date(text) if text else None,
         "supervision_mode": modes.find,
         "terms_of_delivery": _terms_of_delivery,
         "contract": _text,
@@ -234,15 +241,15 @@ def _parsers(modes: SupervisionModes) -> dict[str, Callable[[str], Any]]:
     }
 
 
-def _parse_cells(row: _Row, header: _Header, parsers: dict[str, Callable[[str], Any]], errors: list[RowError]) -> None:
+def _parse_cells(row: Row, header: Header, parsers: dict[str, Callable[[str], Any]], errors: list[RowError]) -> None:
     for column, parse in parsers.items():
-        _parse_cell(row, column, parse, header, errors)
+        parse_cell(row, column, parse, header, errors)
     currency = row.values.get("currency")
     if currency is not None:
-        _parse_cell(row, "total", lambda text: parse_amount(text, currency), header, errors)
+        parse_cell(row, "total", lambda text: parse_amount(text, currency), header, errors)
 
 
-def _parse_cell(row: _Row, column: str, parse: Callable[[str], Any], header: _Header, errors: list[RowError]) -> None:
+def parse_cell(row: Row, column: str, parse: Callable[[str], Any], header: Header, errors: list[RowError]) -> None:
     if column not in row.cells:
         return
     try:
@@ -263,7 +270,7 @@ def _text(text: str) -> str:
     return text
 
 
-def _date(text: str) -> date:
+def parse_date(text: str) -> date:
     try:
         if _ISO_DATE.fullmatch(text):
             return date.fromisoformat(text)
@@ -324,9 +331,9 @@ def _quantity(text: str) -> Decimal:
 # --- the declarations -----------------------------------------------------------------------------------------------------
 
 
-def _assemble(rows: list[_Row], header: _Header, errors: list[RowError]) -> Reading:
+def _assemble(rows: list[Row], header: Header, errors: list[RowError]) -> Reading:
     """Groups the rows by declaration number and keeps the declarations without a mistake."""
-    groups: dict[str, list[_Row]] = {}
+    groups: dict[str, list[Row]] = {}
     for row in rows:
         number = row.values.get("declaration_number")
         # Rows whose number is itself refused stay alone; the errors list has them already.
@@ -348,7 +355,7 @@ def _assemble(rows: list[_Row], header: _Header, errors: list[RowError]) -> Read
     return Reading(tuple(declarations), tuple(errors), tuple(sorted(refused)))
 
 
-def _contradictions(group: list[_Row], header: _Header) -> list[RowError]:
+def _contradictions(group: list[Row], header: Header) -> list[RowError]:
     """Where a later row of one declaration says something else than its first row in a field they share."""
     first, found = group[0], []
     for row in group[1:]:
@@ -365,7 +372,7 @@ def _contradictions(group: list[_Row], header: _Header) -> list[RowError]:
     return found
 
 
-def _declaration(group: list[_Row], header: _Header, found: list[RowError]) -> Declaration | None:
+def _declaration(group: list[Row], header: Header, found: list[RowError]) -> Declaration | None:
     values = group[0].values
     items = sorted((_item(row.values) for row in group), key=lambda item: item.number)
     try:
@@ -404,3 +411,93 @@ def _item(values: dict[str, Any]) -> Item:
 
 def _form_error(message_en: str, message_zh: str) -> DomainError:
     return DomainError(ErrorCode.FORM, message_en, message_zh)
+
+
+# --- papers of any other kind ---------------------------------------------------------------------------------------------
+
+PAPER_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "number": ("单证编号",),
+    "holder_name": ("企业名称",),
+    "holder_credit_code": ("统一社会信用代码",),
+    "date": ("日期",),
+    "total": ("金额",),
+    "currency": ("币制",),
+    "status": ("状态",),
+}
+"""The columns of a file of papers that are not declarations: tax filings, invoices, freight bills, policies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """A paper that somebody attests, other than a declaration. `total`: minor units of `currency`."""
+
+    number: PaperNumber
+    holder: Company
+    date: date
+    total: int
+    currency: Currency
+    status: Status
+
+    def __repr__(self) -> str:
+        return "Paper(hidden)"
+
+
+@dataclass(frozen=True, slots=True)
+class PaperReading:
+    """What a file of papers gave, one a row; `errors` and `refused_rows` as in a Reading."""
+
+    papers: tuple[Paper, ...]
+    errors: tuple[RowError, ...]
+    refused_rows: tuple[int, ...] = ()
+
+
+def read_papers(content: bytes) -> PaperReading:
+    """Reads a file of papers, one a row. Two rows with one number and currency are both refused: which is right is unknown."""
+    try:
+        records = numbered_rows(decode_text(content))
+        header = Header.of(next(records, (1, []))[1], PAPER_COLUMNS)
+        read = list(records)
+    except DomainError as error:
+        return PaperReading((), (RowError(0, "", error),))
+    errors: list[RowError] = []
+    rows = [header.row(number, cells, errors) for number, cells in read]
+    for row in rows:
+        _parse_cells(row, header, _PAPER_PARSERS, errors)
+    seen: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        if {"number", "currency"} <= row.values.keys():
+            seen.setdefault((row.values["number"].text, row.values["currency"].alpha), []).append(row)
+    errors += [RowError(row.number, header.name("number"), _repeated()) for same in seen.values() if same[1:] for row in same]
+    faulty = {error.row for error in errors}
+    papers = [_paper(row.values) for row in rows if row.number not in faulty]
+    refused = tuple(row.number for row in rows if row.number in faulty)
+    return PaperReading(tuple(papers), tuple(sorted(errors, key=lambda error: error.row)), refused)
+
+
+_PAPER_PARSERS: dict[str, Callable[[str], Any]] = {
+    "number": PaperNumber.parse,
+    "holder_name": _text,
+    "holder_credit_code": CreditCode.parse,
+    "date": parse_date,
+    "currency": Currency.parse,
+    "status": Status.parse,
+}
+
+
+def _repeated() -> DomainError:
+    return DomainError(
+        ErrorCode.CONTRADICTION,
+        "this number stands in several rows with the same currency; leave the right one",
+        "同一编号和币制重复出现；请只保留正确的一行",
+    )
+
+
+def _paper(values: dict[str, Any]) -> Paper:
+    return Paper(
+        number=values["number"],
+        holder=Company(values["holder_name"], values["holder_credit_code"]),
+        date=values["date"],
+        total=values["total"],
+        currency=values["currency"],
+        status=values["status"],
+    )

@@ -1,8 +1,9 @@
-"""The export declaration (出口报关单) as Customs holds it, and the limits it gives."""
+"""The declaration (报关单) as Customs holds it, of an export or an import, and the limits it gives."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -86,7 +87,9 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """One export declaration. `items` are numbered 1, 2, 3 … without a gap, so that a missing one cannot lower a limit unseen.
+    """One declaration. `exported_on` is the day on which the goods crossed the border, either way.
+
+    `items` are numbered 1, 2, 3 … without a gap, so that a missing one cannot lower a limit unseen.
 
     Raises DomainError: item-number for a gap or a repetition, date where a cleared declaration lacks its export date.
     """
@@ -126,31 +129,41 @@ class Declaration:
             sums[item.currency] += item.total
         return {currency: check_minor_units(total, currency) for currency, total in sums.items()}
 
-    def limits(self) -> dict[Currency, int]:
-        """Financeable value per currency, in minor units: the mode's share of the total, rounded down.
+    def shares(self, by_mode: Mapping[str, int]) -> dict[Currency, int]:
+        """What is financeable once the declaration is cleared, per currency, in minor units: the mode's share, rounded down.
 
-        Empty where nothing is financeable: not cleared, or a mode under which nobody pays. Raises like `totals`.
+        by_mode: whole percent by the mode's code; where there are none, modes play no part. Raises DomainError:
+        supervision-mode for a mode that is not among them, not-financeable where nothing is left, and what `totals` raises.
         """
-        if self.status is not Status.CLEARED:
-            return {}
-        shares = {currency: share_of(total, self.supervision_mode.share) for currency, total in self.totals().items()}
-        return {currency: limit for currency, limit in shares.items() if limit > 0}
-
-    def require_financeable(self) -> None:
-        """Raises DomainError (not-financeable) with the reason, exactly where `limits` is empty."""
-        if self.status is not Status.CLEARED:
+        mode, totals = self.supervision_mode, self.totals()
+        if by_mode and mode.code not in by_mode:
             raise DomainError(
-                ErrorCode.NOT_FINANCEABLE,
-                f'the declaration is "{self.status.value}"; only a cleared one is financeable',
-                f"报关单状态为“{self.status.name_zh}”；只有已结关的报关单可以融资",
+                ErrorCode.SUPERVISION_MODE,
+                f"nobody has decided how far declarations under supervision mode {mode.code} ({mode.name_en}) are financeable; "
+                "the kinds of this log do not list it",
+                f"本日志的单证种类未列出监管方式 {mode.code}（{mode.name_zh}）的可融资比例",
             )
-        if not self.limits():
-            mode = self.supervision_mode
+        percent = by_mode[mode.code] if by_mode else 100
+        shares = {currency: share_of(total, percent) for currency, total in totals.items()}
+        financeable = {currency: share for currency, share in shares.items() if share > 0}
+        if not financeable:
             raise DomainError(
                 ErrorCode.NOT_FINANCEABLE,
                 f"nothing of a declaration under supervision mode {mode.code} ({mode.name_en}) is financeable",
                 f"监管方式 {mode.code}（{mode.name_zh}）的报关单不可融资",
             )
+        return financeable
+
+    def limits(self, by_mode: Mapping[str, int]) -> dict[Currency, int]:
+        """What is financeable now. Empty where nothing is: not cleared, or nobody pays under its mode. Raises like `shares`."""
+        if self.status is not Status.CLEARED:
+            return {}
+        try:
+            return self.shares(by_mode)
+        except DomainError as error:
+            if error.code is ErrorCode.NOT_FINANCEABLE:
+                return {}
+            raise
 
     def __repr__(self) -> str:
         return f"Declaration(hidden, {len(self.items)} items)"

@@ -29,6 +29,8 @@ class ErrorCode(StrEnum):
     ITEM_NUMBER = "item-number"
     TEXT = "text"
     NOT_FINANCEABLE = "not-financeable"
+    NOT_CONFIRMED = "not-confirmed"
+    REPEATED = "repeated"
     CONTRADICTION = "contradiction"
     FORM = "form"
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 from stdnum.cn import uscc
 
@@ -16,7 +17,11 @@ _DIGITS = re.compile(r"[0-9]{18}")
 _TAX_REFUND = re.compile(r"[0-9]{21}")
 _CONSOLIDATED_LIST = re.compile(r"[0-9]{8}[IE][0-9]{9}")
 _SPREADSHEET_NUMBER = re.compile(r"[0-9]+(?:[.,][0-9]+)?[Ee]\+?[0-9]+|[0-9]+\.[0-9]+")
-_EXPORT_FLAG = "0"
+_IMPORT = re.compile(r"[0-9]{4}20[0-9]{2}1[0-9]{9}(?:[0-9]{3})?")
+_FLAGS = {"export": "0", "import": "1"}
+_PAPER_NUMBER = re.compile(r"[0-9A-Z][0-9A-Z._-]{0,31}")
+Flow = Literal["export", "import"]
+"""Which way the goods of a declaration go."""
 
 _CREDIT_CODE_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 _CREDIT_CODE = re.compile(f"[{_CREDIT_CODE_ALPHABET}]{{2}}[0-9]{{6}}[{_CREDIT_CODE_ALPHABET}]{{10}}")
@@ -24,7 +29,7 @@ _CREDIT_CODE = re.compile(f"[{_CREDIT_CODE_ALPHABET}]{{2}}[0-9]{{6}}[{_CREDIT_CO
 
 @dataclass(frozen=True, order=True, slots=True, repr=False)
 class DeclarationNumber:
-    """Eighteen digits: Customs office 4, year 4, flag 1 (0 is export), serial 9. There is no check digit.
+    """Eighteen digits: Customs office 4, year 4, flag 1 (0 is export, 1 import), serial 9. There is no check digit.
 
     Made by `parse` only.
     """
@@ -32,19 +37,19 @@ class DeclarationNumber:
     text: str
 
     @classmethod
-    def parse(cls, text: str) -> DeclarationNumber:
+    def parse(cls, text: str, flow: Flow = "export") -> DeclarationNumber:
         """From 18 digits, or the 21 of a tax-refund file, whose last three number the item and are dropped.
 
-        Raises DomainError (declaration-number) otherwise: for what a spreadsheet made of it, for an import declaration, for a
-        consolidated list.
+        Raises DomainError (declaration-number) otherwise: for what a spreadsheet made of it, for a declaration of goods that go
+        the other way, for a consolidated list.
         """
         number = text.strip().removeprefix("'")  # The mark by which spreadsheets keep a number as text.
         if _TAX_REFUND.fullmatch(number):
             number = number[:18]
         if not _DIGITS.fullmatch(number):
             raise _not_a_declaration_number(number)
-        if number[8] != _EXPORT_FLAG:
-            raise _not_an_export(number)
+        if number[8] != _FLAGS[flow]:
+            raise _another_flow(number, flow)
         if not number[4:].startswith("20"):
             raise DomainError(
                 ErrorCode.DECLARATION_NUMBER,
@@ -67,6 +72,41 @@ class DeclarationNumber:
 
     def __repr__(self) -> str:
         return "DeclarationNumber(hidden)"
+
+
+@dataclass(frozen=True, order=True, slots=True, repr=False)
+class PaperNumber:
+    """The number of a paper of any kind, as its attester writes it: at most 32 digits, capital letters, dots and dashes.
+
+    Made by `parse` only.
+    """
+
+    text: str
+
+    @classmethod
+    def parse(cls, text: str) -> PaperNumber:
+        """In either case; a Customs number of 21 digits becomes the 18 of its declaration.
+
+        Raises DomainError (declaration-number) otherwise, as for what a spreadsheet made of it.
+        """
+        number = text.strip().removeprefix("'").upper()
+        if _SPREADSHEET_NUMBER.fullmatch(number):
+            raise _not_a_declaration_number(number)
+        if _TAX_REFUND.fullmatch(number):
+            number = number[:18]
+        if not _PAPER_NUMBER.fullmatch(number):
+            raise DomainError(
+                ErrorCode.DECLARATION_NUMBER,
+                f"{quote(text)} is not the number of a paper: write at most 32 digits, letters, dots and dashes",
+                f"{quote(text)} 不是有效的单证编号；最多 32 个数字、字母、点或短横线",
+            )
+        return cls(number)
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return "PaperNumber(hidden)"
 
 
 @dataclass(frozen=True, order=True, slots=True, repr=False)
@@ -111,6 +151,11 @@ class CreditCode:
         return "CreditCode(hidden)"
 
 
+def is_import(text: str) -> bool:
+    """Whether this is the well-formed number of an import declaration, in any form that `DeclarationNumber.parse` reads."""
+    return _IMPORT.fullmatch(text.strip().removeprefix("'")) is not None
+
+
 def _not_a_declaration_number(number: str) -> DomainError:
     if _CONSOLIDATED_LIST.fullmatch(number.upper()):
         return DomainError(
@@ -132,17 +177,24 @@ def _not_a_declaration_number(number: str) -> DomainError:
     )
 
 
-def _not_an_export(number: str) -> DomainError:
-    if number[8] == "1":
+_FLOWS_ZH = {"export": "出口", "import": "进口"}
+
+
+def _another_flow(number: str, flow: Flow) -> DomainError:
+    other: Flow = "import" if flow == "export" else "export"
+    flag, other_flag = _FLAGS[flow], _FLAGS[other]
+    if number[8] == other_flag:
         return DomainError(
             ErrorCode.DECLARATION_NUMBER,
-            f"{quote(number)} is an import declaration (its 9th digit is 1); only export declarations (0) are accepted here",
-            f"{quote(number)} 是进口报关单（第 9 位为 1）；此处只受理出口报关单（第 9 位为 0）",
+            f"{quote(number)} is an {other} declaration (its 9th digit is {other_flag}); "
+            f"only {flow} declarations ({flag}) are accepted here",
+            f"{quote(number)} 是{_FLOWS_ZH[other]}报关单（第 9 位为 {other_flag}）；"
+            f"此处只受理{_FLOWS_ZH[flow]}报关单（第 9 位为 {flag}）",
         )
     return DomainError(
         ErrorCode.DECLARATION_NUMBER,
-        f"the 9th digit of {quote(number)} should be 0 (export); compare it with the paper",
-        f"海关编号 {quote(number)} 的第 9 位应为 0（出口）；请与报关单核对",
+        f"the 9th digit of {quote(number)} should be {flag} ({flow}); compare it with the paper",
+        f"海关编号 {quote(number)} 的第 9 位应为 {flag}（{_FLOWS_ZH[flow]}）；请与报关单核对",
     )
 
 

@@ -1,4 +1,7 @@
-"""Supervision modes (监管方式): the Customs procedure a shipment goes under, which decides how far it is financeable."""
+"""Supervision modes (监管方式): the Customs procedure a shipment goes under.
+
+It decides how far a declaration is financeable; each mode's share is the policy of a kind of document (schemas/kinds.toml).
+"""
 
 from __future__ import annotations
 
@@ -12,16 +15,11 @@ from schemas.domain.tables import table
 
 @dataclass(frozen=True, slots=True)
 class SupervisionMode:
-    """code: four digits. share: the financeable part of the declared total, in whole percent, 0 to 100."""
+    """code: four digits."""
 
     code: str
     name_en: str
     name_zh: str
-    share: int
-
-    def __post_init__(self) -> None:
-        if type(self.share) is not int or not 0 <= self.share <= 100:
-            raise ValueError(f"the financeable share of supervision mode {self.code} is a whole percent from 0 to 100")
 
     def __str__(self) -> str:
         return self.code
@@ -50,4 +48,4 @@ class SupervisionModes:
 def default_modes() -> SupervisionModes:
     """The shipped table, supervision_modes.toml."""
     rows = table("supervision_modes.toml", "modes")
-    return SupervisionModes(SupervisionMode(code, row["en"], row["zh"], row["share"]) for code, row in rows.items())
+    return SupervisionModes(SupervisionMode(code, row["en"], row["zh"]) for code, row in rows.items())

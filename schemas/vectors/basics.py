@@ -8,11 +8,12 @@ from schemas.vectors.cast import Cast, word
 from schemas.vectors.replay import scalar_text
 from schemas.vectors.sheet import Sheet, replaced
 from zkcore.amounts import MAXIMUM
+from zkcore.context import ABSENT
 from zkcore.group import SCALAR_SIZE
-from zkcore.operations import REASONS
+from zkcore.operations import AMENDMENTS, DECISIONS, REASONS, STATUSES
 from zkcore.secret.opening import Opening
 from zkcore.suite import Suite
-from zkcore.transcript import LABEL_DRAW_HEAD, LABEL_HEAD, LABEL_PAYLOAD
+from zkcore.transcript import LABEL_DRAW_HEAD, LABEL_HEAD, LABEL_PAYLOAD, LABEL_REVISION
 
 
 def bad_points(suite: Suite, good: bytes) -> Iterable[tuple[str, str, bytes, str]]:
@@ -163,17 +164,33 @@ def write_digests(suite: Suite) -> Sheet:
         return accept
 
     add(LABEL_HEAD, "head/registered")(b"register", document, leaf)
-    add(LABEL_HEAD, "head/drawn")(b"draw", head, leaf)
-    add(LABEL_HEAD, "head/reduced")(b"reduce", head, leaf)
-    add(LABEL_DRAW_HEAD, "draw-head/drawn")(b"draw", draw, leaf)
-    add(LABEL_DRAW_HEAD, "draw-head/reduced")(b"reduce", head, leaf)
-    add(LABEL_DRAW_HEAD, "draw-head/closed")(b"close", head, leaf)
+    for word_ in ("draw", "reduce", "status", "amend", "disburse", "close", "expire"):
+        add(LABEL_HEAD, f"head/{word_}")(word_.encode("ascii"), head, leaf)
+    add(LABEL_HEAD, "head/overdrawn")(b"overdrawn", head)
+    add(LABEL_REVISION, "revision/registered")(document, leaf)
+    add(LABEL_REVISION, "revision/changed")(head, leaf)
+    for word_ in ("apply", "draw"):
+        add(LABEL_DRAW_HEAD, f"draw-head/first/{word_}")(word_.encode("ascii"), draw, leaf)
+    for word_ in ("decide", "draw", "move", "disburse", "reduce", "close", "expire"):
+        add(LABEL_DRAW_HEAD, f"draw-head/{word_}")(word_.encode("ascii"), head, leaf)
     add(LABEL_PAYLOAD, "payload/possession")(b"possession", b"91320581MA1P3K7L9H", bytes(range(32)))
     add(LABEL_PAYLOAD, "payload/credential")(b"credential", b'{"number":"223320260000000018"}')
-    add(LABEL_PAYLOAD, "payload/register")(b"register", b"export-declaration", owner, regulator)
-    add(LABEL_PAYLOAD, "payload/draw")(b"draw", point, point * 3, time, b"", owner, regulator)
-    add(LABEL_PAYLOAD, "payload/consented-draw")(b"draw", point, point * 3, time, draw + point, owner, regulator)
+    add(LABEL_PAYLOAD, "payload/register")(b"register", b"export-declaration", b"financing", b"cleared", owner, regulator)
+    for status in STATUSES:
+        add(LABEL_PAYLOAD, f"payload/status/{status}")(b"status", status.encode("ascii"), ABSENT, owner, regulator)
+    add(LABEL_PAYLOAD, "payload/status/replaced")(b"status", b"deleted", document, owner, regulator)
+    for reason in AMENDMENTS:
+        add(LABEL_PAYLOAD, f"payload/amend/{reason}")(b"amend", reason.encode("ascii"), owner, regulator)
+    add(LABEL_PAYLOAD, "payload/overdrawn")(b"overdrawn")
+    add(LABEL_PAYLOAD, "payload/application")(b"application", draw, point, time)
+    add(LABEL_PAYLOAD, "payload/apply")(b"apply", point, draw, time, bytes(65), owner, regulator)
+    for decision in DECISIONS:
+        add(LABEL_PAYLOAD, f"payload/decide/{decision}")(b"decide", decision.encode("ascii"), owner, regulator)
+    add(LABEL_PAYLOAD, "payload/draw")(b"draw", point, point * 3, time, b"", b"", owner, regulator)
+    add(LABEL_PAYLOAD, "payload/consented-draw")(b"draw", point, point * 3, time, draw + point, b"", owner, regulator)
+    add(LABEL_PAYLOAD, "payload/moved-draw")(b"draw", point, point * 3, time, b"", draw, owner, regulator)
     add(LABEL_PAYLOAD, "payload/consent")(b"consent", draw, point, point, time)
+    add(LABEL_PAYLOAD, "payload/disburse")(b"disburse", owner, regulator)
     for reason in REASONS:
         add(LABEL_PAYLOAD, f"payload/reduce/{reason}")(b"reduce", reason.encode("ascii"), owner, regulator)
     add(LABEL_PAYLOAD, "payload/close")(b"close")

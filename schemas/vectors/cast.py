@@ -15,9 +15,16 @@ from zkcore.suite import Suite
 
 ORIGIN = "vectors.tradeveil.example"
 KIND = "export-declaration"
+SINGLE = "freight-bill"
+"""A kind of single use, attested by another role."""
+COUNTER = "financing"
+RESERVATION = 90 * 86_400
+"""Seconds."""
 CURRENCY = "USD"
 EPOCH = 1
 EXPIRES = 1_800_000_000
+TIME = EXPIRES - 7 * 86_400
+"""When the entries are written, unix seconds."""
 
 
 def word(name: str, size: int = 32) -> bytes:
@@ -53,6 +60,11 @@ class Cast:
         return SigningSecret(self.scalar("attester"))
 
     @cached_property
+    def carrier(self) -> SigningSecret:
+        """The attester of SINGLE."""
+        return SigningSecret(self.scalar("carrier"))
+
+    @cached_property
     def enterprise(self) -> ViewSecret:
         return ViewSecret(self.scalar("enterprise"))
 
@@ -74,6 +86,11 @@ class Cast:
 
     @cached_property
     def parameters(self) -> Parameters:
-        kinds = {KIND: KindPolicy(KIND, frozenset({"released", "repaid-own-funds"}))}
+        restores = frozenset({"released", "repaid-own-funds"})
+        kinds = {
+            KIND: KindPolicy(KIND, "customs", restores, (COUNTER, "payment"), False, RESERVATION, False),
+            SINGLE: KindPolicy(SINGLE, "logistics", frozenset({"released"}), (COUNTER,), True, RESERVATION, False),
+        }
         regulator: Element = self.regulator.public(self.suite)
-        return Parameters(ORIGIN, EPOCH, regulator, (self.attester.public(self.suite),), kinds)
+        attesters = {self.attester.public(self.suite): "customs", self.carrier.public(self.suite): "logistics"}
+        return Parameters(ORIGIN, EPOCH, regulator, attesters, kinds)

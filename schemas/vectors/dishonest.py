@@ -15,8 +15,8 @@ from zkcore import ledger, statements
 from zkcore.commitments import HandledCommitment
 from zkcore.context import Context
 from zkcore.group import Element
-from zkcore.ledger import DocumentFacts, DocumentState, DrawState, Parameters
-from zkcore.operations import Close, Consent, Draft, Headroom, Memos, Reduce, Register
+from zkcore.ledger import ApplicationState, AttestedFacts, DocumentFacts, DocumentState, DrawState, Parameters
+from zkcore.operations import Amend, Close, Consent, Decide, Disburse, Draft, Headroom, Memos, Overdrawn, Reduce, Register
 from zkcore.randomness import Randomness, random_nonzero_scalar, random_scalar
 from zkcore.relations import LinearRelation
 from zkcore.secret import range_proof
@@ -91,12 +91,19 @@ def _prove_range(
     return prove_range(suite, context.session_id(suite), secrets, statement.bits, randomness)
 
 
+def _limit_ranges(limit: Secret) -> list[Secret]:
+    """What `register-range` and `amend-range` are over."""
+    return [Secret(limit.amount - 1, limit.blinding), Secret((1 << 48) - 1 - limit.amount, -limit.blinding)]
+
+
 def register(
     suite: Suite,
     parameters: Parameters,
     *,
     document: bytes,
     kind: str,
+    counter: str,
+    status: str,
     currency: str,
     owner: Element,
     attester: SigningSecret,
@@ -105,15 +112,64 @@ def register(
     randomness: Randomness,
 ) -> Register:
     """A registration with any limit."""
-    committed = limit.handled(suite, owner, parameters.regulator)
-    unproven = Register(document, kind, currency, parameters.epoch, attester.public(suite), owner, committed, memos, b"", b"")
+    committed, public = limit.handled(suite, owner, parameters.regulator), attester.public(suite)
+    unproven = Register(document, kind, counter, status, currency, parameters.epoch, public, owner, committed, memos, b"", b"")
     sigma, bound = statements.REGISTER, statements.REGISTER_RANGE
     context = ledger.register_context(parameters, unproven, sigma.name)
-    elements = ledger.register_elements(parameters, unproven)
+    elements = ledger.limit_elements(parameters, owner, public, committed)
     witness = {"v": limit.amount, "r": limit.blinding, "alpha": attester.scalar}
     proof = _prove(suite, sigma, context, elements, witness, randomness)
     context = ledger.register_context(parameters, unproven, bound.name)
-    ranges = [Secret(limit.amount - 1, limit.blinding), Secret((1 << 48) - 1 - limit.amount, -limit.blinding)]
+    range_proof = _prove_range(suite, bound, context, _limit_ranges(limit), randomness)
+    return replace(unproven, proof=proof, range_proof=range_proof)
+
+
+def amend(
+    suite: Suite,
+    parameters: Parameters,
+    document: AttestedFacts,
+    *,
+    attester: SigningSecret,
+    limit: Secret,
+    reason: str,
+    memos: Memos,
+    randomness: Randomness,
+    committed: HandledCommitment | None = None,
+    named: Element | None = None,
+) -> Amend:
+    """An amendment to any limit; `committed` in place of honest handles; `named` is the attester that it is said to be by."""
+    committed = committed or limit.handled(suite, document.owner, parameters.regulator)
+    public = named or attester.public(suite)
+    unproven = Amend(document.document, public, reason, committed, memos, b"", b"")
+    sigma, bound = statements.AMEND, statements.AMEND_RANGE
+    context = ledger.revision_context(parameters, document, sigma.name, unproven.payload())
+    elements = ledger.limit_elements(parameters, document.owner, public, committed)
+    witness = {"v": limit.amount, "r": limit.blinding, "alpha": attester.scalar}
+    proof = _prove(suite, sigma, context, elements, witness, randomness)
+    context = ledger.revision_context(parameters, document, bound.name, unproven.payload())
+    range_proof = _prove_range(suite, bound, context, _limit_ranges(limit), randomness)
+    return replace(unproven, proof=proof, range_proof=range_proof)
+
+
+def overdrawn(
+    suite: Suite,
+    parameters: Parameters,
+    document: DocumentState,
+    *,
+    secret: ViewSecret,
+    over: int,
+    randomness: Randomness,
+) -> Overdrawn:
+    """A proof of any excess, by anybody with any key."""
+    excess = Secret(over, random_nonzero_scalar(randomness, suite.group))
+    unproven = Overdrawn(document.document, excess.commit(suite), b"", b"")
+    sigma, bound = statements.OVERDRAWN, statements.OVERDRAWN_RANGE
+    context = ledger.overdrawn_context(parameters, document, unproven, sigma.name)
+    elements = ledger.overdrawn_elements(parameters, document, unproven.over)
+    witness = {"s": secret.scalar, "m": over, "b": excess.blinding}
+    proof = _prove(suite, sigma, context, elements, witness, randomness)
+    context = ledger.overdrawn_context(parameters, document, unproven, bound.name)
+    ranges = [Secret(over - 1, excess.blinding)]
     return replace(unproven, proof=proof, range_proof=_prove_range(suite, bound, context, ranges, randomness))
 
 
@@ -131,16 +187,25 @@ def draft(
     committed: HandledCommitment | None = None,
     consent: Consent | None = None,
     asked: Secret | None = None,
+    moved: tuple[DrawState, Secret] | None = None,
+    named: Element | None = None,
 ) -> Draft:
-    """The bank's part of a draw of any amount; `committed` in place of honest handles; a consent may be for another amount."""
+    """The bank's part of a draw of any amount; `committed` in place of honest handles.
+
+    A consent may be for another amount, and what is outstanding on the draw that is moved may be another one. `named` is the
+    draw's key that it is said to be by.
+    """
     committed = committed or amount.handled(suite, document.owner, parameters.regulator)
-    unproven = Draft(document.document, draw, key.public(suite), committed, expires, consent, memos, b"")
+    taken_over, its = moved or (None, None)
+    moves = None if taken_over is None else taken_over.draw
+    public = named or key.public(suite)
+    unproven = Draft(document.document, draw, public, committed, expires, consent, moves, memos, b"")
     witness = {"a": amount.amount, "r": amount.blinding, "k": key.scalar}
-    if asked is not None:
-        witness["d"] = amount.blinding - asked.blinding
+    if (before := its or asked) is not None:
+        witness["d"] = amount.blinding - before.blinding
     statement = ledger.draft_statement(unproven)
     context = ledger.draft_context(parameters, document, unproven, statement.name)
-    elements = ledger.draft_elements(parameters, document, unproven)
+    elements = ledger.draft_elements(parameters, document, unproven, taken_over)
     return replace(unproven, proof=_prove(suite, statement, context, elements, witness, randomness))
 
 
@@ -167,6 +232,56 @@ def headroom(
     context = ledger.headroom_context(parameters, document, drafted, bound.name)
     ranges = [Secret(amount.amount - 1, amount.blinding), after]
     return Headroom(prover, remaining, proof, _prove_range(suite, bound, context, ranges, randomness))
+
+
+def decide(
+    suite: Suite,
+    parameters: Parameters,
+    document: DocumentFacts,
+    application: ApplicationState,
+    *,
+    key: SigningSecret,
+    decision: str,
+    memos: Memos,
+    randomness: Randomness,
+) -> Decide:
+    """Any decision, by anybody with any key."""
+    unproven = Decide(application.draw, decision, memos, b"")
+    context = ledger.decide_context(parameters, document, application, unproven)
+    proof = _prove(suite, statements.DECIDE, context, {"K": application.key}, {"k": key.scalar}, randomness)
+    return replace(unproven, proof=proof)
+
+
+def disburse(
+    suite: Suite,
+    parameters: Parameters,
+    document: DocumentFacts,
+    draw: DrawState,
+    *,
+    key: SigningSecret,
+    outstanding: Secret,
+    rest: Secret | None,
+    memos: Memos,
+    randomness: Randomness,
+    committed: HandledCommitment | None = None,
+) -> Disburse:
+    """A disbursement of all but any rest; `committed` in place of honest handles."""
+    if rest is None:
+        unproven = Disburse(draw.draw, None, memos, b"", b"")
+        context = ledger.disburse_context(parameters, document, draw, unproven, statements.DISBURSE.name)
+        proof = _prove(suite, statements.DISBURSE, context, {"K": draw.key}, {"k": key.scalar}, randomness)
+        return replace(unproven, proof=proof)
+    committed = committed or rest.handled(suite, document.owner, parameters.regulator)
+    unproven = Disburse(draw.draw, committed, memos, b"", b"")
+    sigma, bound = statements.DISBURSE_PART, statements.DISBURSE_RANGE
+    context = ledger.disburse_context(parameters, document, draw, unproven, sigma.name)
+    elements = ledger.disburse_elements(parameters, document, draw, unproven)
+    witness = {"p": rest.amount, "r": rest.blinding, "k": key.scalar}
+    proof = _prove(suite, sigma, context, elements, witness, randomness)
+    context = ledger.disburse_context(parameters, document, draw, unproven, bound.name)
+    left = Secret(outstanding.amount - rest.amount - 1, outstanding.blinding - rest.blinding)
+    ranges = [Secret(rest.amount - 1, rest.blinding), left]
+    return replace(unproven, proof=proof, range_proof=_prove_range(suite, bound, context, ranges, randomness))
 
 
 def reduce(

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from schemas.vectors.authenticity_vectors import write_authenticity
 from schemas.vectors.basics import write_digests, write_encodings, write_generators, write_keys, write_openings
 from schemas.vectors.operation_vectors import write_operations
 from schemas.vectors.range_vectors import write_ranges
@@ -30,6 +31,7 @@ WRITERS: Sequence[Callable[[Suite], Sheet]] = (
     write_statements,
     write_ranges,
     write_operations,
+    write_authenticity,
 )
 
 

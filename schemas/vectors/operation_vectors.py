@@ -1,29 +1,43 @@
-"""Writes the vectors of whole operations: verified against a given state, as the service and the auditor do it."""
+"""Writes the vectors of whole operations: verified against a given state, as the service and the auditor do it.
+
+Here are the mutations of registering, drawing, reducing, closing and viewing; those of the rest of a life are in lives.py.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
 
 from schemas.messages import CloseMessage, DrawMessage, ReduceMessage, RegisterMessage
 from schemas.vectors import dishonest
-from schemas.vectors.cast import CURRENCY, EXPIRES, KIND, ORIGIN, Cast, memos, word
+from schemas.vectors.cast import COUNTER, CURRENCY, EXPIRES, KIND, ORIGIN, SINGLE, TIME, Cast, memos, word
 from schemas.vectors.dishonest import Secret
-from schemas.vectors.replay import parameters_fields, parse_document, parse_draw, scalar_text
+from schemas.vectors.lives import reject_lives
+from schemas.vectors.replay import parameters_fields, parse_document, parse_draw
 from schemas.vectors.sheet import Patch, Sheet, Vector, replaced
+from schemas.vectors.story import (
+    CONSENTED,
+    ENDS,
+    FIRST,
+    LIMIT,
+    PARTS,
+    REPAID,
+    ZEROS,
+    Changes,
+    Story,
+    flipped,
+    memo_mutations,
+    proof_mutations,
+    shifted,
+)
 from schemas.wire import decode_base64url, encode_base64url
 from zkcore import ledger
-from zkcore.amounts import MAXIMUM
 from zkcore.commitments import HandledCommitment
-from zkcore.ledger import DocumentState, DrawState
-from zkcore.operations import Consent, Draft, Draw, Memos
+from zkcore.ledger import DocumentState
+from zkcore.operations import STATUSES, Consent, Draft, Draw
 from zkcore.randomness import SeededRandomness
 from zkcore.secret.keys import SigningSecret, ViewSecret
 from zkcore.secret.operations import ConsentRequest, prove_consent
 from zkcore.suite import Suite
-
-_LIMIT, _FIRST, _SECOND, _CONSENTED, _REPAID = 100_000_000, 60_000_000, 40_000_000, 10_000_000, 20_000_000
 
 _REGISTER = ("register.proof", "register.range")
 _BANK = "draw.commitment"
@@ -33,208 +47,40 @@ _REDUCE = ("reduce.proof", "reduce.range")
 
 
 def write_operations(suite: Suite) -> Sheet:
-    """Register, draw, reduce, close and view: one story of a document, and everything that must not happen to it."""
+    """All operations of a log: what is accepted, and everything that must not be."""
     about = "Whole operations: `message` is the wire's, `state` the verifier's own before it, `after` its state afterwards."
-    story = _Story(Sheet(suite, "operations", about), Cast(suite))
-    story.register()
-    story.draw()
-    story.reduce_and_close()
-    story.view()
+    story = Story(Sheet(suite, "operations", about), Cast(suite))
+    story.tell()
     for part in (_reject_registers, _lie_about_limits, _reject_draws, _lie_about_headroom, _reject_consented):
         part(story)
     for part in (_reject_reductions, _lie_about_reductions, _reject_closures, _reject_views):
         part(story)
+    reject_lives(story)
     return story.sheet
-
-
-class _Story:
-    """The accepted operations, each on the state that those before it left."""
-
-    def __init__(self, sheet: Sheet, cast: Cast) -> None:
-        self.sheet, self.cast, self.suite = sheet, cast, sheet.suite
-        self.parameters = cast.parameters
-
-    def _accept(self, name: str, operation: str, state: Mapping[str, Any], inputs: Mapping[str, Any]) -> Vector:
-        vector = {
-            "operation": operation,
-            "parameters": parameters_fields(self.parameters),
-            "state": state,
-            "inputs": {**inputs, "seed": word(f"seed/operation/{name}").hex()},
-            "leaf": word(f"leaf/{name}").hex(),
-        }
-        return self.sheet.accept(name, vector)
-
-    def reject(self, base: str, name: str, mutation: str, patch: Patch, *labels: str, error: str = "") -> None:
-        """A batch whose failing claims are exactly these, or (with `error`) what is refused before any proof is looked at."""
-        self.sheet.reject(
-            base, name, mutation, patch, *([error] if error else ["sigma", "range", "length", "point", "scalar", "identity"])
-        )
-        failures = self.sheet.rejected(f"{base}/{name}").get("failures", {})
-        if set(failures) != set(labels):
-            raise ValueError(f"{base}/{name} fails in {sorted(failures)}, not in {sorted(labels)}")
-
-    def document(self, name: str) -> DocumentState:
-        """The document's state after an accepted operation."""
-        return parse_document(self.suite.group, self.sheet.vector(name)["after"]["document"])
-
-    def drawn(self, name: str) -> DrawState:
-        """The draw's state after an accepted operation."""
-        return parse_draw(self.suite.group, self.sheet.vector(name)["after"]["draw"])
-
-    def _secret(self, amount: int, name: str) -> dict[str, Any]:
-        return {"amount": amount, "blinding": scalar_text(self.suite, self.cast.opening(amount, name).blinding)}
-
-    def _text(self, secret: ViewSecret | SigningSecret) -> str:
-        return scalar_text(self.suite, secret.scalar)
-
-    # --- the story --------------------------------------------------------------------------------------------------------
-
-    def register(self) -> None:
-        for name, document, limit in (
-            ("register/first", "a", _LIMIT),
-            ("register/other", "b", _LIMIT),
-            ("register/one", "c", 1),
-            ("register/largest", "d", MAXIMUM),
-        ):
-            inputs = {
-                "document": word(f"document/{document}").hex(),
-                "kind": KIND,
-                "currency": CURRENCY,
-                "owner_secret": self._text(self.cast.owner(document)),
-                "attester_secret": self._text(self.cast.attester),
-                "limit": self._secret(limit, f"limit/{document}"),
-                "memos": _memo_fields(memos(name)),
-            }
-            self._accept(name, "register", {"document": None, "draw": None}, inputs)
-
-    def draw(self) -> None:
-        self._draw("draw/first", "register/first", "a", _FIRST, _LIMIT - _FIRST)
-        self._draw("draw/second", "draw/first", "a", _SECOND, 0)
-        self._draw("draw/other", "register/other", "b", _FIRST, _LIMIT - _FIRST)
-        self._draw("draw/smallest", "register/one", "c", 1, 0)
-        self._draw("draw/consented", "draw/first", "a", _CONSENTED, _LIMIT - _FIRST - _CONSENTED, consented=True)
-
-    def _draw(self, name: str, before: str, document: str, amount: int, left: int, consented: bool = False) -> None:
-        owner = self._text(self.cast.owner(document))
-        consent = {
-            "application": word(f"application/{name}").hex(),
-            "asked": self._secret(amount, f"{name}/asked"),
-            "owner_secret": owner,
-        }
-        inputs = {
-            "draw": word(f"draw/{name}").hex(),
-            "draw_key_secret": self._text(self.cast.draw_key(name)),
-            "amount": self._secret(amount, name),
-            "expires": EXPIRES,
-            "consent": consent if consented else None,
-            "prover": "regulator" if consented else "owner",
-            "prover_secret": self._text(self.cast.regulator) if consented else owner,
-            "left": left,
-            "memos": _memo_fields(memos(name)),
-        }
-        self._accept(name, "draw", {"document": self.sheet.vector(before)["after"]["document"], "draw": None}, inputs)
-
-    def reduce_and_close(self) -> None:
-        self._reduce("reduce/own-funds", "draw/first", _FIRST, "draw/first", _REPAID, "repaid-own-funds")
-        rest, name = _FIRST - _REPAID, "reduce/rest"
-        self._reduce("reduce/proceeds", "draw/first", _FIRST, "draw/first", _REPAID, "repaid-proceeds")
-        self._reduce("reduce/one", "draw/first", _FIRST, "draw/first", 1, "released")
-        self._reduce(name, "reduce/own-funds", rest, "", rest, "written-off")
-        inputs = {"draw_key_secret": self._text(self.cast.draw_key("draw/first")), "outstanding": self._left_over()}
-        self._accept("close", "close", dict(self.sheet.vector(name)["after"]), inputs)
-
-    def _reduce(self, name: str, before: str, outstanding: int, opened: str, amount: int, reason: str) -> None:
-        opening = self.cast.opening(outstanding, opened) if opened else self.outstanding()
-        inputs = {
-            "draw_key_secret": self._text(self.cast.draw_key("draw/first")),
-            "outstanding": {"amount": opening.amount, "blinding": scalar_text(self.suite, opening.blinding)},
-            "amount": self._secret(amount, name),
-            "reason": reason,
-            "memos": _memo_fields(memos(name)),
-        }
-        self._accept(name, "reduce", dict(self.sheet.vector(before)["after"]), inputs)
-
-    def outstanding(self) -> Any:
-        """The opening of what is outstanding on the first draw after its repayment from own funds."""
-        drawn, repaid = self.cast.opening(_FIRST, "draw/first"), self.cast.opening(_REPAID, "reduce/own-funds")
-        return drawn.minus(self.suite, repaid)
-
-    def _left_over(self) -> dict[str, Any]:
-        rest = self.outstanding().minus(self.suite, self.cast.opening(_FIRST - _REPAID, "reduce/rest"))
-        return {"amount": rest.amount, "blinding": scalar_text(self.suite, rest.blinding)}
-
-    def view(self) -> None:
-        for reader, secret in (("owner", self.cast.owner("a")), ("regulator", self.cast.regulator)):
-            inputs = {"reader": reader, "reader_secret": self._text(secret), "issued": EXPIRES}
-            state = {"document": self.sheet.vector("draw/first")["after"]["document"], "draw": None}
-            self._accept(f"view/{reader}", "view", state, inputs)
-
-
-def _memo_fields(pair: Memos) -> dict[str, str]:
-    return {"owner": pair.owner.hex(), "regulator": pair.regulator.hex()}
-
-
-def _message(story: _Story, name: str) -> Any:
-    return story.sheet.vector(name)["message"]
-
-
-def _flipped(text: str) -> str:
-    """Base64url with the last bit of its bytes flipped."""
-    data = decode_base64url(text)
-    return encode_base64url(data[:-1] + bytes([data[-1] ^ 1]))
-
-
-def _moved(story: _Story, text: str, part: int) -> str:
-    """A commitment with handles (base64url) of which one part is another point."""
-    handled = HandledCommitment.decode(story.suite.group, decode_base64url(text))
-    parts = [handled.commitment, handled.owner, handled.regulator]
-    parts[part] = parts[part] + story.suite.G
-    return encode_base64url(HandledCommitment(*parts).encode())
-
-
-_PARTS = ("commitment", "owner", "regulator")
-
-
-def _memo_mutations(path: str, message: Mapping[str, str]) -> Iterable[tuple[str, str, Patch]]:
-    swapped = {"owner": message["regulator"], "regulator": message["owner"]}
-    yield "memos-swapped", "the memos are exchanged", replaced(path, swapped)
-    for reader in ("owner", "regulator"):
-        patch = replaced(f"{path}/{reader}", _flipped(message[reader]))
-        yield f"memo-{reader}", f"a bit of the {reader}'s memo is flipped", patch
-
-
-def _proof_mutations(story: _Story, base: str, path: str, label: str, other: str) -> None:
-    """A proof replaced by another accepted operation's, cut and lengthened."""
-    message: Any = story.sheet.vector(base)
-    for name in path.removeprefix("/").split("/"):
-        message = message[name]
-    proof, name = decode_base64url(message), path.removeprefix("/message/").replace("/", "-")
-    story.reject(base, f"{name}-other", "the proof is another operation's", replaced(path, other), label)
-    for change, words, data in (
-        ("truncated", "the last byte of the proof is missing", proof[:-1]),
-        ("extended", "a zero byte is appended to the proof", proof + b"\0"),
-        ("changed", "the last scalar of the proof is one more or less", proof[:-1] + bytes([proof[-1] ^ 1])),
-    ):
-        story.reject(base, f"{name}-{change}", words, replaced(path, encode_base64url(data)), label)
 
 
 # --- register -------------------------------------------------------------------------------------------------------------
 
 
-def _reject_registers(story: _Story) -> None:
-    base, message, other = "register/first", _message(story, "register/first"), _message(story, "register/other")
+def _reject_registers(story: Story) -> None:
+    base, message, other = "register/first", story.message("register/first"), story.message("register/other")
     suite, cast = story.suite, story.cast
 
-    def change(name: str, words: str, path: str, value: Any, *labels: str, error: str = "") -> None:
-        story.reject(base, name, words, replaced(path, value), *labels, error=error)
+    change = Changes(story, base)
 
     change("origin", "the log is another", "/parameters/origin", f"other.{ORIGIN}", *_REGISTER)
     change("document", "the document is another", "/message/document", other["document"], *_REGISTER)
-    zeros = encode_base64url(bytes(32))
-    change("document-absent", "the document's id is all zero", "/message/document", zeros, error="context")
+    change("document-absent", "the document's id is all zero", "/message/document", ZEROS, error="context")
     change("currency", "the currency is another", "/message/currency", "EUR", *_REGISTER)
     change("kind-unknown", "the log has no such kind", "/message/kind", "tax-filing", error="state")
-    kinds = {**parameters_fields(story.parameters)["kinds"], "tax-filing": []}
+    change("kind-of-other-role", "documents of the kind are attested by another role", "/message/kind", SINGLE, error="key")
+    change("counter-unknown", "the kind has no such counter", "/message/counter", "refund", error="state")
+    change("counter", "the counter is another one of the kind's", "/message/counter", "payment", *_REGISTER)
+    for status in ("frozen", "returned", "deleted"):
+        change(f"status-{status}", f"the document is registered as {status}", "/message/status", status, error="state")
+    change("status", "the status is another", "/message/status", "declared", *_REGISTER)
+    kinds = parameters_fields(story.parameters)["kinds"]
+    kinds["tax-filing"] = kinds[KIND]
     patch = replaced("/message/kind", "tax-filing") + replaced("/parameters/kinds", kinds)
     story.reject(base, "kind", "the kind is another one of the log's", patch, *_REGISTER)
     change("epoch-stale", "the epoch is not the log's", "/message/epoch", 2, error="state")
@@ -243,31 +89,33 @@ def _reject_registers(story: _Story) -> None:
     stranger = cast.other_bank.public(suite)
     key = encode_base64url(stranger.encode())
     change("attester-unknown", "the attester is not one of the log's", "/message/attester", key, error="key")
-    attesters = [*parameters_fields(story.parameters)["attesters"], stranger.encode().hex()]
+    attesters = [*parameters_fields(story.parameters)["attesters"], {"key": stranger.encode().hex(), "role": "customs"}]
     patch = replaced("/message/attester", key) + replaced("/parameters/attesters", attesters)
     story.reject(base, "attester", "the attester is another one of the log's", patch, "register.proof")
+    key = encode_base64url(cast.carrier.public(suite).encode())
+    change("attester-of-other-role", "the attester is the log's, but of another role", "/message/attester", key, error="key")
     regulator = encode_base64url(story.parameters.regulator.encode())
     change("owner-is-regulator", "the owner's key is the regulator's", "/message/owner", regulator, error="key")
     change("owner-is-attester", "the owner's key is the attester's", "/message/owner", message["attester"], error="key")
     change("owner", "the owner's key is another", "/message/owner", other["owner"], "register.proof")
     key = cast.enterprise.public(suite).encode().hex()
     change("regulator", "the regulator's key is another", "/parameters/regulator", key, "register.proof")
-    for part, name in enumerate(_PARTS):
+    for part, name in enumerate(PARTS):
         labels = _REGISTER if part == 0 else ("register.proof",)
         change(
             f"limit-{name}",
             f"the {name} part of the limit is another",
             "/message/limit",
-            _moved(story, message["limit"], part),
+            shifted(story, message["limit"], part),
             *labels,
         )
-    for name, words, patch in _memo_mutations("/message/memos", message["memos"]):
+    for name, words, patch in memo_mutations("/message/memos", message["memos"]):
         story.reject(base, name, words, patch, *_REGISTER)
-    _proof_mutations(story, base, "/message/proof", "register.proof", other["proof"])
-    _proof_mutations(story, base, "/message/range_proof", "register.range", other["range_proof"])
+    proof_mutations(story, base, "/message/proof", "register.proof", other["proof"])
+    proof_mutations(story, base, "/message/range_proof", "register.range", other["range_proof"])
 
 
-def _lie_about_limits(story: _Story) -> None:
+def _lie_about_limits(story: Story) -> None:
     suite, cast = story.suite, story.cast
     for name, limit in (("zero", 0), ("negative", -1), ("too-large", 1 << 48), ("2**64", 1 << 64)):
         operation = dishonest.register(
@@ -275,6 +123,8 @@ def _lie_about_limits(story: _Story) -> None:
             story.parameters,
             document=word("document/a"),
             kind=KIND,
+            counter=COUNTER,
+            status="cleared",
             currency=CURRENCY,
             owner=cast.owner("a").public(suite),
             attester=cast.attester,
@@ -290,12 +140,11 @@ def _lie_about_limits(story: _Story) -> None:
 # --- draw -----------------------------------------------------------------------------------------------------------------
 
 
-def _reject_draws(story: _Story) -> None:
-    base, message, other = "draw/first", _message(story, "draw/first"), _message(story, "draw/other")
+def _reject_draws(story: Story) -> None:
+    base, message, other = "draw/first", story.message("draw/first"), story.message("draw/other")
     suite, vector = story.suite, story.sheet.vector("draw/first")
 
-    def change(name: str, words: str, path: str, value: Any, *labels: str, error: str = "") -> None:
-        story.reject(base, name, words, replaced(path, value), *labels, error=error)
+    change = Changes(story, base)
 
     change("origin", "the log is another", "/parameters/origin", f"other.{ORIGIN}", *_DRAW)
     key = story.cast.enterprise.public(suite).encode().hex()
@@ -313,42 +162,60 @@ def _reject_draws(story: _Story) -> None:
     change("owner", "the document's owner is another", "/state/document/owner", elsewhere["owner"], _BANK, "draw.headroom")
     change("too-many-draws", "the document has carried 2**20 draws", "/state/document/draws", 1 << 20, error="state")
     change("draw", "the draw's id is another", "/message/draft/draw", other["draft"]["draw"], *_DRAW)
-    zeros = encode_base64url(bytes(32))
-    change("draw-absent", "the draw's id is all zero", "/message/draft/draw", zeros, error="context")
+    change("draw-absent", "the draw's id is all zero", "/message/draft/draw", ZEROS, error="context")
     change("key", "the draw's key is another bank's", "/message/draft/key", other["draft"]["key"], *_DRAW)
     change("expires", "the expiry is a second later", "/message/draft/expires", EXPIRES + 1, *_DRAW)
-    for part, name in enumerate(_PARTS):
-        moved = _moved(story, message["draft"]["amount"], part)
+    for part, name in enumerate(PARTS):
+        moved = shifted(story, message["draft"]["amount"], part)
         change(f"amount-{name}", f"the {name} part of the amount is another", "/message/draft/amount", moved, *_DRAW)
-    for name, words, patch in _memo_mutations("/message/draft/memos", message["draft"]["memos"]):
+    _refuse_by_rule(change, vector)
+    for name, words, patch in memo_mutations("/message/draft/memos", message["draft"]["memos"]):
         story.reject(base, name, words, patch, *_DRAW)
     change("left", "the commitment to what is left is another", "/message/headroom/left", other["headroom"]["left"], *_HEADROOM)
     change("prover", "the regulator is said to have proven", "/message/headroom/prover", "regulator", error="state")
     change("other-line", "the headroom part is another line's", "/message/headroom", other["headroom"], *_HEADROOM)
     draft = {**other["draft"], "document": message["draft"]["document"]}
     change("other-draft", "the bank's part is another line's", "/message/draft", draft, *_DRAW)
-    _proof_mutations(story, base, "/message/draft/proof", _BANK, other["draft"]["proof"])
-    _proof_mutations(story, base, "/message/headroom/proof", "draw.headroom", other["headroom"]["proof"])
-    _proof_mutations(story, base, "/message/headroom/range_proof", "draw.range", other["headroom"]["range_proof"])
+    proof_mutations(story, base, "/message/draft/proof", _BANK, other["draft"]["proof"])
+    proof_mutations(story, base, "/message/headroom/proof", "draw.headroom", other["headroom"]["proof"])
+    proof_mutations(story, base, "/message/headroom/range_proof", "draw.range", other["headroom"]["range_proof"])
     before = story.sheet.vector("draw/first")["state"]["document"]
+    patch = replaced("/state/document", story.after("draw/single"))
+    story.reject("draw/single", "again", "the document of single use is in use by this draw", patch, error="state")
     words = "the state is older than the one that the headroom was proven on"
     story.reject("draw/second", "older-state", words, replaced("/state/document", before), *_HEADROOM)
 
 
-def _lie_about_headroom(story: _Story) -> None:
+def _refuse_by_rule(change: Changes, vector: Vector) -> None:
+    """What is refused whatever is proven: the document's status, its use, the time, a missing application."""
+    for status in STATUSES:
+        if status != "cleared":
+            change(f"status-{status}", f"the document is {status}", "/state/document/status", status, error="state")
+    head = vector["state"]["document"]["head"]
+    change("overdrawn", "the document was shown to be overdrawn", "/state/document/overdrawn", head, error="state")
+    change("taken", "the document is of single use and in use", "/state/document/taken", True, error="state")
+    change("time", "the draft has expired", "/time", EXPIRES + 1, error="state")
+    path = f"/parameters/kinds/{KIND}"
+    change("reservation", "the kind has shorter reservations", f"{path}/reservation", EXPIRES - TIME - 1, error="state")
+    change("application-required", "the kind needs an application", f"{path}/applied_for", True, error="state")
+    moves = encode_base64url(word("another"))
+    change("moves", "the draft names a draw to take over, and there is none", "/message/draft/moves", moves, error="state")
+
+
+def _lie_about_headroom(story: Story) -> None:
     """On a document of 100,000,000 that nobody has drawn on."""
     owner = story.cast.owner("a")
     lies = {
-        "one-too-much": ("the draw is one more than the limit: what is left is -1", _LIMIT + 1, -1, owner, ("draw.range",)),
-        "far-too-much": ("the draw is 2**47 above the limit", _LIMIT + 2**47, -(2**47), owner, ("draw.range",)),
-        "said-to-suffice": ("the draw is one too much and what is left said to be 0", _LIMIT + 1, 0, owner, ("draw.headroom",)),
-        "amount-zero": ("the amount is 0", 0, _LIMIT, owner, ("draw.range",)),
-        "amount-negative": ("the amount is -1, which would raise the headroom", -1, _LIMIT + 1, owner, ("draw.range",)),
-        "bank-alone": ("the bank proves with a key of its own", _FIRST, _LIMIT - _FIRST, ViewSecret(7), ("draw.headroom",)),
+        "one-too-much": ("the draw is one more than the limit: what is left is -1", LIMIT + 1, -1, owner, ("draw.range",)),
+        "far-too-much": ("the draw is 2**47 above the limit", LIMIT + 2**47, -(2**47), owner, ("draw.range",)),
+        "said-to-suffice": ("the draw is one too much and what is left said to be 0", LIMIT + 1, 0, owner, ("draw.headroom",)),
+        "amount-zero": ("the amount is 0", 0, LIMIT, owner, ("draw.range",)),
+        "amount-negative": ("the amount is -1, which would raise the headroom", -1, LIMIT + 1, owner, ("draw.range",)),
+        "bank-alone": ("the bank proves with a key of its own", FIRST, LIMIT - FIRST, ViewSecret(7), ("draw.headroom",)),
         "other-owner": (
             "the key is that of the same owner for another document",
-            _FIRST,
-            _LIMIT - _FIRST,
+            FIRST,
+            LIMIT - FIRST,
             story.cast.owner("b"),
             ("draw.headroom",),
         ),
@@ -362,7 +229,7 @@ def _lie_about_headroom(story: _Story) -> None:
 
 
 def _dishonest_draft(
-    story: _Story, name: str, amount: Secret, committed: HandledCommitment | None = None
+    story: Story, name: str, amount: Secret, committed: HandledCommitment | None = None
 ) -> tuple[Draft, Secret]:
     draft = dishonest.draft(
         story.suite,
@@ -379,7 +246,7 @@ def _dishonest_draft(
     return draft, amount
 
 
-def _with_headroom(story: _Story, draft: Draft, amount: Secret, left: int, secret: ViewSecret, name: str) -> Draw:
+def _with_headroom(story: Story, draft: Draft, amount: Secret, left: int, secret: ViewSecret, name: str) -> Draw:
     headroom = dishonest.headroom(
         story.suite,
         story.parameters,
@@ -398,10 +265,10 @@ def _draw_patch(operation: Draw) -> Patch:
     return replaced("/message", DrawMessage.of(operation).model_dump(mode="json"))
 
 
-def _lie_about_handles(story: _Story) -> None:
+def _lie_about_handles(story: Story) -> None:
     """Handles to wrong keys, and one by which bank and owner would together shift what is left."""
     suite, cast, mul = story.suite, story.cast, story.suite.group.mul
-    honest = Secret(_FIRST, cast.scalar("lie/handles"))
+    honest = Secret(FIRST, cast.scalar("lie/handles"))
     owner, regulator = cast.owner("a").public(suite), story.parameters.regulator
     handles = honest.handled(suite, owner, regulator)
     stranger = mul(honest.blinding, cast.other_bank.public(suite))
@@ -410,12 +277,12 @@ def _lie_about_handles(story: _Story) -> None:
         ("handle-regulator", "the regulator's handle is for another key", replace(handles, regulator=stranger), (_BANK,)),
     ):
         draft, amount = _dishonest_draft(story, name, honest, committed)
-        operation = _with_headroom(story, draft, amount, _LIMIT - _FIRST, cast.owner("a"), name)
+        operation = _with_headroom(story, draft, amount, LIMIT - FIRST, cast.owner("a"), name)
         story.reject("draw/first", f"lie-{name}", words, _draw_patch(operation), *labels)
 
     # The owner knows s: a handle with the component s**-1 * delta * G makes the headroom proof true for delta more.
     excess = 50_000_000
-    overdrawn = Secret(_LIMIT + excess, cast.scalar("lie/shifted"))
+    overdrawn = Secret(LIMIT + excess, cast.scalar("lie/shifted"))
     component = mul(pow(cast.owner("a").scalar, -1, suite.group.order) * excess, suite.G)
     committed = overdrawn.handled(suite, owner, regulator)
     draft, amount = _dishonest_draft(story, "shifted", overdrawn, replace(committed, owner=committed.owner + component))
@@ -424,11 +291,11 @@ def _lie_about_handles(story: _Story) -> None:
     story.reject("draw/first", "lie-handle-shifted", words, _draw_patch(operation), _BANK)
 
 
-def _cancel_blindings(story: _Story) -> None:
+def _cancel_blindings(story: Story) -> None:
     """Bank and owner choose the blinding of the limit, so that the residual would stand without one."""
-    amount = Secret(_FIRST, story.cast.opening(_LIMIT, "limit/a").blinding)
+    amount = Secret(FIRST, story.cast.opening(LIMIT, "limit/a").blinding)
     draft, _ = _dishonest_draft(story, "cancelled", amount)
-    operation = _with_headroom(story, draft, amount, _LIMIT - _FIRST, story.cast.owner("a"), "cancelled")
+    operation = _with_headroom(story, draft, amount, LIMIT - FIRST, story.cast.owner("a"), "cancelled")
     words = "the draw's blinding is the limit's, so that the residual would have none"
     story.reject("draw/first", "cancelled-blinding", words, _draw_patch(operation), error="identity")
 
@@ -436,13 +303,12 @@ def _cancel_blindings(story: _Story) -> None:
 # --- draw with a consent beforehand ---------------------------------------------------------------------------------------
 
 
-def _reject_consented(story: _Story) -> None:
-    base, message = "draw/consented", _message(story, "draw/consented")
-    first = _message(story, "draw/first")
+def _reject_consented(story: Story) -> None:
+    base, message = "draw/consented", story.message("draw/consented")
+    first = story.message("draw/first")
     everything = (_BANK, "draw.consent", *_HEADROOM)
 
-    def change(name: str, words: str, path: str, value: Any, *labels: str, error: str = "") -> None:
-        story.reject(base, name, words, replaced(path, value), *labels, error=error)
+    change = Changes(story, base)
 
     change("consent-missing", "there is no consent", "/message/draft/consent", None, error="state")
     change("prover", "the owner is said to have proven", "/message/headroom/prover", "owner", error="state")
@@ -462,15 +328,15 @@ def _reject_consented(story: _Story) -> None:
     regulator = story.cast.other_bank.public(story.suite).encode().hex()
     change("regulator", "the regulator's key is another", "/parameters/regulator", regulator, _BANK, "draw.headroom")
     other = story.sheet.vector("view/owner")["message"]["proof"]
-    _proof_mutations(story, base, "/message/draft/consent/proof", "draw.consent", other)
+    proof_mutations(story, base, "/message/draft/consent/proof", "draw.consent", other)
     _misuse_consents(story)
 
 
-def _misuse_consents(story: _Story) -> None:
+def _misuse_consents(story: Story) -> None:
     """A consent that holds, used for what it does not say. Everything else about these draws is proven as it should be."""
     suite, cast = story.suite, story.cast
     document, key = story.document("draw/first"), cast.draw_key("draw/consented")
-    asked = cast.opening(_CONSENTED, "draw/consented/asked")
+    asked = cast.opening(CONSENTED, "draw/consented/asked")
     request = ConsentRequest(word("application/misused"), key.public(suite), asked, EXPIRES)
 
     def consent(of: DocumentState, owner: ViewSecret, requested: ConsentRequest) -> Consent:
@@ -482,16 +348,16 @@ def _misuse_consents(story: _Story) -> None:
     replaced_key = cast.other_bank.shifted(suite, cast.scalar("shift/draw/consented"))
     own = replace(request, key=replaced_key.public(suite))
     cases = (
-        ("other-bank", "the consent is for another bank", honest, replaced_key, _CONSENTED, EXPIRES, "draw.consent"),
-        ("other-amount", "the consent is for another amount", honest, key, _CONSENTED + 1, EXPIRES, _BANK),
-        ("other-document", "the consent is for another document", elsewhere, key, _CONSENTED, EXPIRES, "draw.consent"),
-        ("expired-later", "the consent expires earlier", honest, key, _CONSENTED, EXPIRES + 60, "draw.consent"),
+        ("other-bank", "the consent is for another bank", honest, replaced_key, CONSENTED, EXPIRES, "draw.consent"),
+        ("other-amount", "the consent is for another amount", honest, key, CONSENTED + 1, EXPIRES, _BANK),
+        ("other-document", "the consent is for another document", elsewhere, key, CONSENTED, EXPIRES, "draw.consent"),
+        ("expired-later", "the consent expires earlier", honest, key, CONSENTED, EXPIRES + 60, "draw.consent"),
         (
             "by-bank",
             "the bank made the consent itself",
             consent_by(story, own),
             replaced_key,
-            _CONSENTED,
+            CONSENTED,
             EXPIRES,
             "draw.consent",
         ),
@@ -501,7 +367,7 @@ def _misuse_consents(story: _Story) -> None:
         story.reject("draw/consented", f"consent-{name}", words, _draw_patch(operation), label)
 
 
-def consent_by(story: _Story, request: ConsentRequest) -> Consent:
+def consent_by(story: Story, request: ConsentRequest) -> Consent:
     """A consent by somebody who does not know the owner's key."""
     document = replace(ledger.facts(story.document("draw/first")), owner=ViewSecret(7).public(story.suite))
     return prove_consent(
@@ -510,10 +376,10 @@ def consent_by(story: _Story, request: ConsentRequest) -> Consent:
 
 
 def _consented(
-    story: _Story, document: DocumentState, consent: Consent, key: SigningSecret, amount: Secret, expires: int, name: str
+    story: Story, document: DocumentState, consent: Consent, key: SigningSecret, amount: Secret, expires: int, name: str
 ) -> Draw:
     suite, cast = story.suite, story.cast
-    asked = cast.opening(_CONSENTED, "draw/consented/asked")
+    asked = cast.opening(CONSENTED, "draw/consented/asked")
     draft = dishonest.draft(
         suite,
         story.parameters,
@@ -535,7 +401,7 @@ def _consented(
         prover="regulator",
         secret=cast.regulator,
         amount=amount,
-        left=_LIMIT - _FIRST - amount.amount,
+        left=LIMIT - FIRST - amount.amount,
         randomness=SeededRandomness(word(f"seed/misused-headroom/{name}")),
     )
     return Draw(draft, headroom)
@@ -544,18 +410,28 @@ def _consented(
 # --- reduce, close, view --------------------------------------------------------------------------------------------------
 
 
-def _reject_reductions(story: _Story) -> None:
-    base, message = "reduce/own-funds", _message(story, "reduce/own-funds")
-    other, vector = _message(story, "reduce/one"), story.sheet.vector("reduce/own-funds")
+def _reject_reductions(story: Story) -> None:
+    base, message = "reduce/own-funds", story.message("reduce/own-funds")
+    other, vector = story.message("reduce/one"), story.sheet.vector("reduce/own-funds")
     elsewhere = story.sheet.vector("draw/other")["after"]
 
-    def change(name: str, words: str, path: str, value: Any, *labels: str, error: str = "") -> None:
-        story.reject(base, name, words, replaced(path, value), *labels, error=error)
+    change = Changes(story, base)
 
     change("origin", "the log is another", "/parameters/origin", f"other.{ORIGIN}", *_REDUCE)
     change("older-head", "the draw's head is another", "/state/draw/head", word("older head").hex(), *_REDUCE)
     change("replayed", "the same reduction again, on the state it left", "/state/draw", vector["after"]["draw"], *_REDUCE)
-    change("closed", "the draw is closed", "/state/draw/closed", True, error="state")
+    for stage in ("reserved", *ENDS):
+        change(f"stage-{stage}", f"the draw is {stage}", "/state/draw/stage", stage, error="state")
+    change(
+        "released",
+        "the draw is disbursed, and the reduction said to be a release",
+        "/message/reason",
+        "released",
+        error="state",
+    )
+    for reason in ("repaid-own-funds", "repaid-proceeds", "written-off"):
+        patch = replaced("/message/reason", reason)
+        story.reject("reduce/one", reason, f"the draw is reserved, and the reduction said to be {reason}", patch, error="state")
     change("other-draw", "the state is another draw's", "/state/draw", elsewhere["draw"], error="state")
     change("other-document", "the draw is on another document", "/state/document", elsewhere["document"], error="state")
     change("draw", "the reduction names another draw", "/message/draw", encode_base64url(word("another")), error="state")
@@ -566,27 +442,27 @@ def _reject_reductions(story: _Story) -> None:
     outstanding = elsewhere["draw"]["outstanding"]
     change("outstanding", "what is outstanding is another", "/state/draw/outstanding", outstanding, "reduce.range")
     change("reason", "the reason is another", "/message/reason", "repaid-proceeds", *_REDUCE)
-    for part, name in enumerate(_PARTS):
+    for part, name in enumerate(PARTS):
         labels = _REDUCE if part == 0 else ("reduce.proof",)
-        moved = _moved(story, message["amount"], part)
+        moved = shifted(story, message["amount"], part)
         change(f"amount-{name}", f"the {name} part of the amount is another", "/message/amount", moved, *labels)
-    for name, words, patch in _memo_mutations("/message/memos", message["memos"]):
+    for name, words, patch in memo_mutations("/message/memos", message["memos"]):
         story.reject(base, name, words, patch, *_REDUCE)
-    _proof_mutations(story, base, "/message/proof", "reduce.proof", other["proof"])
-    _proof_mutations(story, base, "/message/range_proof", "reduce.range", other["range_proof"])
+    proof_mutations(story, base, "/message/proof", "reduce.proof", other["proof"])
+    proof_mutations(story, base, "/message/range_proof", "reduce.range", other["range_proof"])
 
 
-def _lie_about_reductions(story: _Story) -> None:
+def _lie_about_reductions(story: Story) -> None:
     suite, cast, bank = story.suite, story.cast, story.cast.draw_key("draw/first")
-    document, draw = story.document("draw/first"), story.drawn("draw/first")
-    opening = cast.opening(_FIRST, "draw/first")
+    document, draw = story.document("disburse/all"), story.drawn("disburse/all")
+    opening = cast.opening(FIRST, "draw/first")
     fresh = cast.scalar("lie/reduction")
     lies: dict[str, tuple[str, int, int, SigningSecret, tuple[str, ...], str]] = {
-        "too-much": ("one more than is outstanding", _FIRST + 1, fresh, bank, ("reduce.range",), ""),
+        "too-much": ("one more than is outstanding", FIRST + 1, fresh, bank, ("reduce.range",), ""),
         "zero": ("nothing", 0, fresh, bank, ("reduce.range",), ""),
         "negative": ("-1, which would raise what is outstanding", -1, fresh, bank, ("reduce.range",), ""),
-        "other-bank": ("by another bank with its own key", _REPAID, fresh, cast.other_bank, ("reduce.proof",), ""),
-        "cancelled": ("with the draw's own blinding, which cancels", _REPAID, opening.blinding, bank, (), "identity"),
+        "other-bank": ("by another bank with its own key", REPAID, fresh, cast.other_bank, ("reduce.proof",), ""),
+        "cancelled": ("with the draw's own blinding, which cancels", REPAID, opening.blinding, bank, (), "identity"),
     }
     for name, (words, amount, blinding, key, labels, error) in lies.items():
         operation = dishonest.reduce(
@@ -605,16 +481,17 @@ def _lie_about_reductions(story: _Story) -> None:
         story.reject("reduce/own-funds", f"lie-{name}", f"a reduction: {words}", patch, *labels, error=error)
 
 
-def _reject_closures(story: _Story) -> None:
+def _reject_closures(story: Story) -> None:
     base, suite, cast = "close", story.suite, story.cast
     vector, elsewhere = story.sheet.vector("close"), story.sheet.vector("draw/other")["after"]
 
-    def change(name: str, words: str, path: str, value: Any, *labels: str, error: str = "") -> None:
-        story.reject(base, name, words, replaced(path, value), *labels, error=error)
+    change = Changes(story, base)
 
     change("origin", "the log is another", "/parameters/origin", f"other.{ORIGIN}", "close.proof")
     change("older-head", "the draw's head is another", "/state/draw/head", word("older head").hex(), "close.proof")
     change("closed", "the draw is closed already", "/state/draw", vector["after"]["draw"], error="state")
+    for stage in ENDS:
+        change(f"stage-{stage}", f"the draw is {stage}", "/state/draw/stage", stage, error="state")
     change("other-draw", "the state is another draw's", "/state/draw", elsewhere["draw"], error="state")
     change("other-document", "the draw is on another document", "/state/document", elsewhere["document"], error="state")
     change("draw", "the closure names another draw", "/message/draw", encode_base64url(word("another")), error="state")
@@ -622,8 +499,8 @@ def _reject_closures(story: _Story) -> None:
     change("currency", "the document's currency is another", "/state/document/currency", "EUR", "close.proof")
     outstanding = story.sheet.vector("reduce/rest")["state"]["draw"]["outstanding"]
     change("outstanding", "something is outstanding", "/state/draw/outstanding", outstanding, "close.proof")
-    other = _message(story, "view/owner")["proof"]
-    _proof_mutations(story, base, "/message/proof", "close.proof", other)
+    other = story.message("view/owner")["proof"]
+    proof_mutations(story, base, "/message/proof", "close.proof", other)
 
     before = story.sheet.vector("reduce/rest")["state"]
     key, blinding = cast.draw_key("draw/first"), story.outstanding().blinding
@@ -644,22 +521,21 @@ def _reject_closures(story: _Story) -> None:
         story.reject(base, f"lie-outstanding{name}", f"{words} 40,000,000 are outstanding", patch, "close.proof")
 
 
-def _reject_views(story: _Story) -> None:
+def _reject_views(story: Story) -> None:
     other = story.sheet.vector("draw/other")["after"]["document"]
     for reader in ("owner", "regulator"):
-        base, message = f"view/{reader}", _message(story, f"view/{reader}")
+        base, message = f"view/{reader}", story.message(f"view/{reader}")
 
-        def change(name: str, words: str, path: str, value: Any, *labels: str, error: str = "", at: str = base) -> None:
-            story.reject(at, name, words, replaced(path, value), *labels, error=error)
+        change = Changes(story, base)
 
         change("origin", "the log is another", "/parameters/origin", f"other.{ORIGIN}", "view")
-        change("nonce", "the nonce is another", "/message/nonce", _flipped(message["nonce"]), "view")
+        change("nonce", "the nonce is another", "/message/nonce", flipped(message["nonce"]), "view")
         change("issued", "the time is a second later", "/message/issued", EXPIRES + 1, "view")
         change("state", "the state is another document's", "/state/document", other, error="state")
         patch = replaced("/state/document", other) + replaced(
-            "/message/document", _message(story, "draw/other")["draft"]["document"]
+            "/message/document", story.message("draw/other")["draft"]["document"]
         )
         story.reject(base, "document", "state and message name another document", patch, "view")
         swapped = "regulator" if reader == "owner" else "owner"
         change("reader", "the reader is said to be the other", "/message/reader", swapped, "view")
-        _proof_mutations(story, base, "/message/proof", "view", _message(story, f"view/{swapped}")["proof"])
+        proof_mutations(story, base, "/message/proof", "view", story.message(f"view/{swapped}")["proof"])

@@ -1,4 +1,4 @@
-"""Writes the vectors of range proofs: all sizes that matter, the three statements made of them, and what must be refused."""
+"""Writes the vectors of range proofs: all sizes that matter, the statements made of them, and what must be refused."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _SIZES: Sequence[tuple[int, list[int]]] = (
 
 
 def write_ranges(suite: Suite) -> Sheet:
-    """Bulletproofs by session id, and the statements register-range, headroom-range and reduce-range."""
+    """Bulletproofs by session id, and every range statement of zkcore.statements.ALL_RANGES."""
     sheet = Sheet(suite, "ranges", "Aggregated range proofs: every value is in [0, 2**bits); values[i] opens to openings[i].")
     cast = Cast(suite)
     for bits, values in _SIZES:
@@ -75,16 +75,26 @@ def _accept_statement(sheet: Sheet, cast: Cast, statement: RangeStatement) -> Ve
         "statement": statement.name,
         "context": context_fields(statement, statement.name),
         "bits": statement.bits,
-        "openings": _openings(cast, [59_999_999, MAXIMUM - 60_000_000], statement.name),
+        "openings": _openings(cast, [59_999_999, MAXIMUM - 60_000_000][: len(statement.values)], statement.name),
         "seed": word(f"seed/range/{statement.name}").hex(),
     }
     return sheet.accept(statement.name, vector)
 
 
 def _swap_siblings(sheet: Sheet) -> None:
-    for base, name in (("headroom-range", "reduce-range"), ("reduce-range", "headroom-range")):
+    for base, name in (
+        ("headroom-range", "reduce-range"),
+        ("reduce-range", "headroom-range"),
+        ("reduce-range", "disburse-range"),
+        ("disburse-range", "reduce-range"),
+    ):
         words = f"the proof stands for the statement {name}"
         sheet.reject(base, f"as-{name}", words, replaced("/statement", name), "range")
+    for base, name in (("register-range", "amend-range"), ("amend-range", "register-range")):
+        vector, sibling = sheet.vector(base), next(item for item in statements.ALL_RANGES if item.name == name)
+        shared = {field: vector["context"][field] for field in ("document", "currency", "epoch", "payload")}
+        patch = replaced("/statement", name) + replaced("/context", context_fields(sibling, base) | shared)
+        sheet.reject(base, f"as-{name}", f"the proof stands for the statement {name}", patch, "range")
 
 
 def _mutate_sizes(sheet: Sheet, vector: Vector) -> None:

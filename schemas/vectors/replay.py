@@ -11,20 +11,38 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from schemas.messages import CloseMessage, DrawMessage, ReduceMessage, RegisterMessage, ViewMessage
-from zkcore import ledger, statements
+from schemas.messages import (
+    AmendMessage,
+    ApplyMessage,
+    ChangeStatusMessage,
+    CloseMessage,
+    DecideMessage,
+    DisburseMessage,
+    DrawMessage,
+    ExpireMessage,
+    OverdrawnMessage,
+    ReduceMessage,
+    RegisterMessage,
+    ViewMessage,
+)
+from schemas.sealed import Credential, Presentation
+from schemas.wire import encode_base64url
+from zkcore import authenticity, ledger, statements
+from zkcore.authenticity import PaperFields
 from zkcore.commitments import HandledCommitment
 from zkcore.context import Context
-from zkcore.errors import BatchRejected
+from zkcore.errors import BatchRejected, StateError
 from zkcore.group import Element, Group, decode_scalar, encode_scalar
-from zkcore.ledger import DocumentState, DrawState, KindPolicy, Parameters
-from zkcore.operations import Draw, Memos
+from zkcore.ledger import ApplicationState, DocumentState, DrawState, KindPolicy, Parameters
+from zkcore.operations import Draw, Expire, Memos
+from zkcore.oprf import suite as oprf_suite
 from zkcore.randomness import SeededRandomness
 from zkcore.secret import operations as proving
 from zkcore.secret.keys import SigningSecret, ViewSecret, blind_view_key, derive_bytes, document_id, shift_signing_key
 from zkcore.secret.memos import SealSecret
 from zkcore.secret.opening import Opening, check_amount, check_opening, open_by_logarithm
 from zkcore.secret.range_proof import prove_range
+from zkcore.secret.records import open_record, seal_record
 from zkcore.secret.sigma import prove_batchable
 from zkcore.suite import GENERATORS_DST, Suite
 from zkcore.transcript import digest
@@ -283,12 +301,23 @@ def _verify_range(suite: Suite, vector: Vector) -> None:
     _one(suite, RangeClaim("proof", session_id, values, vector["bits"], proof))
 
 
-# --- operations -----------------------------------------------------------------------------------------------------------
+# --- operations: states ---------------------------------------------------------------------------------------------------
 
 
 def parse_parameters(group: Group, fields: Vector) -> Parameters:
-    kinds = {name: KindPolicy(name, frozenset(reasons)) for name, reasons in fields["kinds"].items()}
-    attesters = tuple(_element(group, text) for text in fields["attesters"])
+    kinds = {
+        name: KindPolicy(
+            name=name,
+            attester=kind["attester"],
+            restores=frozenset(kind["restores"]),
+            counters=tuple(kind["counters"]),
+            single_use=kind["single_use"],
+            reservation=kind["reservation"],
+            applied_for=kind["applied_for"],
+        )
+        for name, kind in fields["kinds"].items()
+    }
+    attesters = {_element(group, item["key"]): item["role"] for item in fields["attesters"]}
     return Parameters(fields["origin"], fields["epoch"], _element(group, fields["regulator"]), attesters, kinds)
 
 
@@ -298,26 +327,45 @@ def _handled(group: Group, text: str) -> HandledCommitment:
 
 def parse_document(group: Group, fields: Vector) -> DocumentState:
     return DocumentState(
-        bytes.fromhex(fields["document"]),
-        fields["kind"],
-        fields["currency"],
-        fields["epoch"],
-        _element(group, fields["owner"]),
-        _handled(group, fields["limit"]),
-        _handled(group, fields["residual"]),
-        bytes.fromhex(fields["head"]),
-        fields["draws"],
+        document=bytes.fromhex(fields["document"]),
+        kind=fields["kind"],
+        counter=fields["counter"],
+        currency=fields["currency"],
+        epoch=fields["epoch"],
+        owner=_element(group, fields["owner"]),
+        limit=_handled(group, fields["limit"]),
+        residual=_handled(group, fields["residual"]),
+        head=bytes.fromhex(fields["head"]),
+        draws=fields["draws"],
+        status=fields["status"],
+        revision=bytes.fromhex(fields["revision"]),
+        replacement=bytes.fromhex(fields["replacement"]),
+        taken=fields["taken"],
+        overdrawn=bytes.fromhex(fields["overdrawn"]),
     )
 
 
 def parse_draw(group: Group, fields: Vector) -> DrawState:
     return DrawState(
-        bytes.fromhex(fields["draw"]),
-        bytes.fromhex(fields["document"]),
-        _element(group, fields["key"]),
-        _handled(group, fields["outstanding"]),
-        bytes.fromhex(fields["head"]),
-        fields["closed"],
+        draw=bytes.fromhex(fields["draw"]),
+        document=bytes.fromhex(fields["document"]),
+        key=_element(group, fields["key"]),
+        outstanding=_handled(group, fields["outstanding"]),
+        head=bytes.fromhex(fields["head"]),
+        stage=fields["stage"],
+        expires=fields["expires"],
+    )
+
+
+def parse_application(group: Group, fields: Vector) -> ApplicationState:
+    return ApplicationState(
+        draw=bytes.fromhex(fields["draw"]),
+        document=bytes.fromhex(fields["document"]),
+        key=_element(group, fields["key"]),
+        application=bytes.fromhex(fields["application"]),
+        expires=fields["expires"],
+        stage=fields["stage"],
+        head=bytes.fromhex(fields["head"]),
     )
 
 
@@ -326,6 +374,7 @@ def document_fields(state: DocumentState) -> dict[str, Any]:
     return {
         "document": state.document.hex(),
         "kind": state.kind,
+        "counter": state.counter,
         "currency": state.currency,
         "epoch": state.epoch,
         "owner": state.owner.encode().hex(),
@@ -333,6 +382,11 @@ def document_fields(state: DocumentState) -> dict[str, Any]:
         "residual": state.residual.encode().hex(),
         "head": state.head.hex(),
         "draws": state.draws,
+        "status": state.status,
+        "revision": state.revision.hex(),
+        "replacement": state.replacement.hex(),
+        "taken": state.taken,
+        "overdrawn": state.overdrawn.hex(),
     }
 
 
@@ -344,19 +398,82 @@ def draw_fields(state: DrawState) -> dict[str, Any]:
         "key": state.key.encode().hex(),
         "outstanding": state.outstanding.encode().hex(),
         "head": state.head.hex(),
-        "closed": state.closed,
+        "stage": state.stage,
+        "expires": state.expires,
+    }
+
+
+def application_fields(state: ApplicationState) -> dict[str, Any]:
+    """An application's state as vectors write it."""
+    return {
+        "draw": state.draw.hex(),
+        "document": state.document.hex(),
+        "key": state.key.encode().hex(),
+        "application": state.application.hex(),
+        "expires": state.expires,
+        "stage": state.stage,
+        "head": state.head.hex(),
     }
 
 
 def parameters_fields(parameters: Parameters) -> dict[str, Any]:
     """A log's parameters as vectors write them."""
+    kinds = {
+        name: {
+            "attester": kind.attester,
+            "restores": sorted(kind.restores),
+            "counters": list(kind.counters),
+            "single_use": kind.single_use,
+            "reservation": kind.reservation,
+            "applied_for": kind.applied_for,
+        }
+        for name, kind in parameters.kinds.items()
+    }
     return {
         "origin": parameters.origin,
         "epoch": parameters.epoch,
         "regulator": parameters.regulator.encode().hex(),
-        "attesters": [key.encode().hex() for key in parameters.attesters],
-        "kinds": {name: sorted(kind.restores) for name, kind in parameters.kinds.items()},
+        "attesters": [{"key": key.encode().hex(), "role": role} for key, role in parameters.attesters.items()],
+        "kinds": kinds,
     }
+
+
+@dataclass(frozen=True)
+class States:
+    """What the verifier holds of an operation's subjects. `moved`, `replaced`: the draw to take over, and its document."""
+
+    parameters: Parameters
+    vector: Vector
+    group: Group
+
+    def _fields(self, name: str) -> Any:
+        return self.vector["state"].get(name)
+
+    @property
+    def document(self) -> DocumentState:
+        return parse_document(self.group, self._fields("document"))
+
+    @property
+    def draw(self) -> DrawState:
+        return parse_draw(self.group, self._fields("draw"))
+
+    @property
+    def application(self) -> ApplicationState | None:
+        fields = self._fields("application")
+        return None if fields is None else parse_application(self.group, fields)
+
+    @property
+    def moved(self) -> DrawState | None:
+        fields = self._fields("moved")
+        return None if fields is None else parse_draw(self.group, fields)
+
+    @property
+    def replaced(self) -> DocumentState:
+        return parse_document(self.group, self._fields("replaced"))
+
+
+def _states(suite: Suite, vector: Vector) -> States:
+    return States(parse_parameters(suite.group, vector["parameters"]), vector, suite.group)
 
 
 def _memos(inputs: Vector) -> Memos:
@@ -367,20 +484,35 @@ def _seeded(inputs: Vector) -> SeededRandomness:
     return SeededRandomness(bytes.fromhex(inputs["seed"]))
 
 
-def _after(document: DocumentState | None, draw: DrawState | None) -> dict[str, Any]:
-    return {
-        "document": None if document is None else document_fields(document),
-        "draw": None if draw is None else draw_fields(draw),
-    }
+def _leaf(vector: Vector) -> bytes:
+    return bytes.fromhex(vector["leaf"])
+
+
+def _after(message: Any, **states: DocumentState | DrawState | ApplicationState | None) -> dict[str, Any]:
+    """What a vector derives: the message, and the states afterwards by name."""
+    after: dict[str, Any] = {}
+    for name, state in states.items():
+        if isinstance(state, DocumentState):
+            after[name] = document_fields(state)
+        elif isinstance(state, DrawState):
+            after[name] = draw_fields(state)
+        elif state is not None:
+            after[name] = application_fields(state)
+    return {"message": message.model_dump(mode="json"), "after": after}
+
+
+# --- operations: the attester's and the regulator's -----------------------------------------------------------------------
 
 
 def _derive_register(suite: Suite, vector: Vector) -> dict[str, Any]:
-    inputs, parameters = vector["inputs"], parse_parameters(suite.group, vector["parameters"])
+    inputs = vector["inputs"]
     operation = proving.prove_register(
         suite,
-        parameters,
+        _states(suite, vector).parameters,
         document=bytes.fromhex(inputs["document"]),
         kind=inputs["kind"],
+        counter=inputs["counter"],
+        status=inputs["status"],
         currency=inputs["currency"],
         owner=_view_secret(suite, inputs["owner_secret"]).public(suite),
         attester=_signing_secret(suite, inputs["attester_secret"]),
@@ -388,21 +520,148 @@ def _derive_register(suite: Suite, vector: Vector) -> dict[str, Any]:
         memos=_memos(inputs),
         randomness=_seeded(inputs),
     )
-    after = _after(ledger.registered(operation, bytes.fromhex(vector["leaf"])), None)
-    return {"message": RegisterMessage.of(operation).model_dump(mode="json"), "after": after}
+    return _after(RegisterMessage.of(operation), document=ledger.registered(operation, _leaf(vector)))
 
 
 def _verify_register(suite: Suite, vector: Vector) -> None:
     operation = RegisterMessage.model_validate(vector["message"]).decode(suite.group)
-    verify(suite, ledger.check_register(suite, parse_parameters(suite.group, vector["parameters"]), operation))
+    verify(suite, ledger.check_register(suite, _states(suite, vector).parameters, operation))
+
+
+def _derive_status(suite: Suite, vector: Vector) -> dict[str, Any]:
+    states, inputs = _states(suite, vector), vector["inputs"]
+    operation = proving.prove_status(
+        suite,
+        states.parameters,
+        ledger.attested_facts(states.document),
+        attester=_signing_secret(suite, inputs["attester_secret"]),
+        status=inputs["status"],
+        replacement=bytes.fromhex(inputs["replacement"]),
+        memos=_memos(inputs),
+        randomness=_seeded(inputs),
+    )
+    after = ledger.status_changed(states.document, operation, _leaf(vector))
+    return _after(ChangeStatusMessage.of(operation), document=after)
+
+
+def _verify_status(suite: Suite, vector: Vector) -> None:
+    states = _states(suite, vector)
+    operation = ChangeStatusMessage.model_validate(vector["message"]).decode(suite.group)
+    verify(suite, ledger.check_status(suite, states.parameters, states.document, operation))
+
+
+def _derive_amend(suite: Suite, vector: Vector) -> dict[str, Any]:
+    states, inputs = _states(suite, vector), vector["inputs"]
+    operation = proving.prove_amend(
+        suite,
+        states.parameters,
+        ledger.attested_facts(states.document),
+        attester=_signing_secret(suite, inputs["attester_secret"]),
+        opening=_opening(suite, inputs["limit"]),
+        reason=inputs["reason"],
+        memos=_memos(inputs),
+        randomness=_seeded(inputs),
+    )
+    return _after(AmendMessage.of(operation), document=ledger.amended(states.document, operation, _leaf(vector)))
+
+
+def _verify_amend(suite: Suite, vector: Vector) -> None:
+    states = _states(suite, vector)
+    operation = AmendMessage.model_validate(vector["message"]).decode(suite.group)
+    verify(suite, ledger.check_amend(suite, states.parameters, states.document, operation))
+
+
+def _derive_overdrawn(suite: Suite, vector: Vector) -> dict[str, Any]:
+    states, inputs = _states(suite, vector), vector["inputs"]
+    operation = proving.prove_overdrawn(
+        suite,
+        states.parameters,
+        states.document,
+        secret=_view_secret(suite, inputs["regulator_secret"]),
+        over=inputs["over"],
+        randomness=_seeded(inputs),
+    )
+    return _after(OverdrawnMessage.of(operation), document=ledger.shown_overdrawn(states.document))
+
+
+def _verify_overdrawn(suite: Suite, vector: Vector) -> None:
+    states = _states(suite, vector)
+    operation = OverdrawnMessage.model_validate(vector["message"]).decode(suite.group)
+    verify(suite, ledger.check_overdrawn(suite, states.parameters, states.document, operation))
+
+
+# --- operations: applications and draws -----------------------------------------------------------------------------------
+
+
+def _derive_apply(suite: Suite, vector: Vector) -> dict[str, Any]:
+    states, inputs, randomness = _states(suite, vector), vector["inputs"], _seeded(vector["inputs"])
+    key, known = _signing_secret(suite, inputs["draw_key_secret"]), ledger.facts(states.document)
+    application, expires = bytes.fromhex(inputs["application"]), inputs["expires"]
+    consent = proving.prove_application(
+        suite,
+        states.parameters,
+        known,
+        _view_secret(suite, inputs["owner_secret"]),
+        application=application,
+        key=key.public(suite),
+        expires=expires,
+        randomness=randomness,
+    )
+    operation = proving.prove_apply(
+        suite,
+        states.parameters,
+        known,
+        draw=bytes.fromhex(inputs["draw"]),
+        key=key,
+        application=application,
+        expires=expires,
+        consent=consent,
+        memos=_memos(inputs),
+        randomness=randomness,
+    )
+    return _after(ApplyMessage.of(operation), document=states.document, application=ledger.applied(operation, _leaf(vector)))
+
+
+def _verify_apply(suite: Suite, vector: Vector) -> None:
+    states = _states(suite, vector)
+    operation = ApplyMessage.model_validate(vector["message"]).decode(suite.group)
+    ledger.check_apply_time(operation, vector["time"])
+    verify(suite, ledger.check_apply(suite, states.parameters, states.document, operation))
+
+
+def _application(states: States) -> ApplicationState:
+    if states.application is None:
+        raise StateError("there is no such application")
+    return states.application
+
+
+def _derive_decide(suite: Suite, vector: Vector) -> dict[str, Any]:
+    states, inputs = _states(suite, vector), vector["inputs"]
+    application = _application(states)
+    operation = proving.prove_decide(
+        suite,
+        states.parameters,
+        ledger.facts(states.document),
+        application,
+        key=_signing_secret(suite, inputs["draw_key_secret"]),
+        decision=inputs["decision"],
+        memos=_memos(inputs),
+        randomness=_seeded(inputs),
+    )
+    after = ledger.decided(application, operation, _leaf(vector))
+    return _after(DecideMessage.of(operation), document=states.document, application=after)
+
+
+def _verify_decide(suite: Suite, vector: Vector) -> None:
+    states = _states(suite, vector)
+    operation = DecideMessage.model_validate(vector["message"]).decode(suite.group)
+    known = ledger.facts(states.document)
+    verify(suite, ledger.check_decide(suite, states.parameters, known, _application(states), operation))
 
 
 def _derive_draw(suite: Suite, vector: Vector) -> dict[str, Any]:
-    parameters, document = (
-        parse_parameters(suite.group, vector["parameters"]),
-        parse_document(suite.group, vector["state"]["document"]),
-    )
-    inputs, randomness = vector["inputs"], _seeded(vector["inputs"])
+    states, inputs, randomness = _states(suite, vector), vector["inputs"], _seeded(vector["inputs"])
+    parameters, document, moved = states.parameters, states.document, states.moved
     key, opening = _signing_secret(suite, inputs["draw_key_secret"]), _opening(suite, inputs["amount"])
     consent, asked = None, None
     if inputs["consent"] is not None:
@@ -422,6 +681,7 @@ def _derive_draw(suite: Suite, vector: Vector) -> dict[str, Any]:
         memos=_memos(inputs),
         consent=consent,
         asked=asked,
+        moved=None if moved is None else (moved, _opening(suite, inputs["outstanding"])),
         randomness=randomness,
     )
     headroom = proving.prove_headroom(
@@ -433,30 +693,65 @@ def _derive_draw(suite: Suite, vector: Vector) -> dict[str, Any]:
         secret=_view_secret(suite, inputs["prover_secret"]),
         opening=opening,
         left=inputs["left"],
+        moved=moved,
         randomness=randomness,
     )
-    operation = Draw(draft, headroom)
-    after = _after(*ledger.drawn(document, operation, bytes.fromhex(vector["leaf"])))
-    return {"message": DrawMessage.of(operation).model_dump(mode="json"), "after": after}
+    operation, leaf = Draw(draft, headroom), _leaf(vector)
+    after, draw = ledger.drawn(parameters, document, operation, leaf, moved)
+    return _after(
+        DrawMessage.of(operation),
+        document=after,
+        draw=draw,
+        application=None if states.application is None else ledger.reserved(states.application, leaf),
+        moved=None if moved is None else ledger.moved_away(moved, leaf),
+    )
 
 
 def _verify_draw(suite: Suite, vector: Vector) -> None:
-    parameters, document = (
-        parse_parameters(suite.group, vector["parameters"]),
-        parse_document(suite.group, vector["state"]["document"]),
-    )
+    states = _states(suite, vector)
+    parameters, document, moved = states.parameters, states.document, states.moved
     operation = DrawMessage.model_validate(vector["message"]).decode(suite.group)
-    verify(suite, ledger.check_draw(suite, parameters, document, operation))
+    ledger.check_draw_time(parameters, document, operation.draft, vector["time"])
+    ledger.check_application(parameters, document, operation.draft, states.application)
+    if moved is not None:
+        ledger.check_replaced(document, states.replaced, moved)
+    verify(suite, ledger.check_draw(suite, parameters, document, operation, moved=moved))
+
+
+# --- operations: what follows a draw --------------------------------------------------------------------------------------
+
+
+def _derive_disburse(suite: Suite, vector: Vector) -> dict[str, Any]:
+    states, inputs = _states(suite, vector), vector["inputs"]
+    operation, _ = proving.prove_disburse(
+        suite,
+        states.parameters,
+        ledger.facts(states.document),
+        states.draw,
+        key=_signing_secret(suite, inputs["draw_key_secret"]),
+        outstanding=_opening(suite, inputs["outstanding"]),
+        rest=None if inputs["rest"] is None else _opening(suite, inputs["rest"]),
+        memos=_memos(inputs),
+        randomness=_seeded(inputs),
+    )
+    document, draw = ledger.disbursed(states.document, states.draw, operation, _leaf(vector))
+    return _after(DisburseMessage.of(operation), document=document, draw=draw)
+
+
+def _verify_disburse(suite: Suite, vector: Vector) -> None:
+    states = _states(suite, vector)
+    operation = DisburseMessage.model_validate(vector["message"]).decode(suite.group)
+    ledger.check_disburse_time(states.draw, vector["time"])
+    verify(suite, ledger.check_disburse(suite, states.parameters, ledger.facts(states.document), states.draw, operation))
 
 
 def _derive_reduce(suite: Suite, vector: Vector) -> dict[str, Any]:
-    parameters, document, draw = _stateful(suite, vector)
-    inputs = vector["inputs"]
+    states, inputs = _states(suite, vector), vector["inputs"]
     operation, _ = proving.prove_reduce(
         suite,
-        parameters,
-        ledger.facts(document),
-        draw,
+        states.parameters,
+        ledger.facts(states.document),
+        states.draw,
         key=_signing_secret(suite, inputs["draw_key_secret"]),
         outstanding=_opening(suite, inputs["outstanding"]),
         opening=_opening(suite, inputs["amount"]),
@@ -464,92 +759,154 @@ def _derive_reduce(suite: Suite, vector: Vector) -> dict[str, Any]:
         memos=_memos(inputs),
         randomness=_seeded(inputs),
     )
-    after = _after(*ledger.reduced(parameters, document, draw, operation, bytes.fromhex(vector["leaf"])))
-    return {"message": ReduceMessage.of(operation).model_dump(mode="json"), "after": after}
+    document, draw = ledger.reduced(states.parameters, states.document, states.draw, operation, _leaf(vector))
+    return _after(ReduceMessage.of(operation), document=document, draw=draw)
 
 
 def _verify_reduce(suite: Suite, vector: Vector) -> None:
-    parameters, document, draw = _stateful(suite, vector)
+    states = _states(suite, vector)
     operation = ReduceMessage.model_validate(vector["message"]).decode(suite.group)
-    verify(suite, ledger.check_reduce(suite, parameters, ledger.facts(document), draw, operation))
+    verify(suite, ledger.check_reduce(suite, states.parameters, ledger.facts(states.document), states.draw, operation))
 
 
 def _derive_close(suite: Suite, vector: Vector) -> dict[str, Any]:
-    parameters, document, draw = _stateful(suite, vector)
-    inputs = vector["inputs"]
+    states, inputs = _states(suite, vector), vector["inputs"]
     operation = proving.prove_close(
         suite,
-        parameters,
-        ledger.facts(document),
-        draw,
+        states.parameters,
+        ledger.facts(states.document),
+        states.draw,
         key=_signing_secret(suite, inputs["draw_key_secret"]),
         outstanding=_opening(suite, inputs["outstanding"]),
         randomness=_seeded(inputs),
     )
-    after = _after(document, ledger.closed(draw, bytes.fromhex(vector["leaf"])))
-    return {"message": CloseMessage.of(operation).model_dump(mode="json"), "after": after}
+    document, draw = ledger.closed(states.parameters, states.document, states.draw, _leaf(vector))
+    return _after(CloseMessage.of(operation), document=document, draw=draw)
 
 
 def _verify_close(suite: Suite, vector: Vector) -> None:
-    parameters, document, draw = _stateful(suite, vector)
+    states = _states(suite, vector)
     operation = CloseMessage.model_validate(vector["message"]).decode(suite.group)
-    verify(suite, ledger.check_close(suite, parameters, ledger.facts(document), draw, operation))
+    verify(suite, ledger.check_close(suite, states.parameters, ledger.facts(states.document), states.draw, operation))
+
+
+def _derive_expire(suite: Suite, vector: Vector) -> dict[str, Any]:
+    states = _states(suite, vector)
+    document, draw = ledger.expired(states.document, states.draw, _leaf(vector))
+    return _after(ExpireMessage.of(Expire(states.draw.draw)), document=document, draw=draw)
+
+
+def _verify_expire(suite: Suite, vector: Vector) -> None:
+    """The draw is the one in the state, which a service finds by the id that the message names."""
+    states = _states(suite, vector)
+    if ExpireMessage.model_validate(vector["message"]).decode(suite.group).draw != states.draw.draw:
+        raise StateError("there is no such draw")
+    ledger.check_expire(states.draw, vector["time"])
 
 
 def _derive_view(suite: Suite, vector: Vector) -> dict[str, Any]:
-    parameters, document = (
-        parse_parameters(suite.group, vector["parameters"]),
-        parse_document(suite.group, vector["state"]["document"]),
-    )
-    inputs = vector["inputs"]
+    states, inputs = _states(suite, vector), vector["inputs"]
     operation = proving.prove_view(
         suite,
-        parameters,
-        ledger.facts(document),
+        states.parameters,
+        ledger.facts(states.document),
         reader=inputs["reader"],
         secret=_view_secret(suite, inputs["reader_secret"]),
         issued=inputs["issued"],
         randomness=_seeded(inputs),
     )
-    return {"message": ViewMessage.of(operation).model_dump(mode="json"), "after": _after(document, None)}
+    return _after(ViewMessage.of(operation), document=states.document)
 
 
 def _verify_view(suite: Suite, vector: Vector) -> None:
-    parameters, document = (
-        parse_parameters(suite.group, vector["parameters"]),
-        parse_document(suite.group, vector["state"]["document"]),
-    )
+    states = _states(suite, vector)
     operation = ViewMessage.model_validate(vector["message"]).decode(suite.group)
-    verify(suite, ledger.check_view(suite, parameters, document, operation))
+    verify(suite, ledger.check_view(suite, states.parameters, states.document, operation))
 
 
-def _stateful(suite: Suite, vector: Vector) -> tuple[Parameters, DocumentState, DrawState]:
-    group, state = suite.group, vector["state"]
-    return (
-        parse_parameters(group, vector["parameters"]),
-        parse_document(group, state["document"]),
-        parse_draw(group, state["draw"]),
-    )
-
-
-_OPERATIONS = {
+OPERATIONS: Mapping[str, Replay] = {
     "register": Replay(_derive_register, _verify_register),
+    "status": Replay(_derive_status, _verify_status),
+    "amend": Replay(_derive_amend, _verify_amend),
+    "overdrawn": Replay(_derive_overdrawn, _verify_overdrawn),
+    "apply": Replay(_derive_apply, _verify_apply),
+    "decide": Replay(_derive_decide, _verify_decide),
     "draw": Replay(_derive_draw, _verify_draw),
+    "disburse": Replay(_derive_disburse, _verify_disburse),
     "reduce": Replay(_derive_reduce, _verify_reduce),
     "close": Replay(_derive_close, _verify_close),
+    "expire": Replay(_derive_expire, _verify_expire),
     "view": Replay(_derive_view, _verify_view),
 }
+"""By the name of their entries; a view has none."""
 
 
 def _derive_operation(suite: Suite, vector: Vector) -> dict[str, Any]:
-    return _OPERATIONS[vector["operation"]].derive(suite, vector)
+    return OPERATIONS[vector["operation"]].derive(suite, vector)
 
 
 def _verify_operation(suite: Suite, vector: Vector) -> None:
-    _OPERATIONS[vector["operation"]].verify(suite, vector)
+    OPERATIONS[vector["operation"]].verify(suite, vector)
+
+
+# --- authenticity ---------------------------------------------------------------------------------------------------------
+
+
+class _Nonce:
+    """Randomness that is one given nonce."""
+
+    def __init__(self, nonce: bytes) -> None:
+        self._nonce = nonce
+
+    def read(self, size: int) -> bytes:
+        return self._nonce[:size]
+
+
+def _paper(vector: Vector) -> PaperFields:
+    return PaperFields(*(vector[name] for name in ("kind", "number", "holder", "currency", "total", "date")))
+
+
+def _evaluated(vector: Vector, data: bytes) -> bytes:
+    """F of the input, without blinding: what a client gets whatever it blinds with."""
+    group = oprf_suite.group()
+    key = decode_scalar(group, bytes.fromhex(vector["key"]))
+    return oprf_suite.output(data, group.mul(key, oprf_suite.hash_to_group(data)))
+
+
+def _derive_authenticity(suite: Suite, vector: Vector) -> dict[str, Any]:
+    if vector["type"] == "presentation":
+        shown = _credential(vector).present(vector["shown"])
+        first = shown.disclosed[0].digest() if shown.disclosed else b""
+        told = shown.model_dump(mode="json")
+        names = {"digests": told["digests"], "disclosed": told["disclosed"], "digest_of_first": encode_base64url(first)}
+        return {**names, "said": shown.said().decode("utf-8")}
+    paper = _paper(vector)
+    token_input, key_input = paper.token_input(), paper.key_input()
+    token, key = authenticity.token(_evaluated(vector, token_input)), authenticity.record_key(_evaluated(vector, key_input))
+    record = seal_record(key, token, bytes.fromhex(vector["content"]), _Nonce(bytes.fromhex(vector["nonce"])))
+    inputs = {"token_input": token_input.hex(), "key_input": key_input.hex()}
+    return {**inputs, "token": token.hex(), "record_key": key.hex(), "record": record.hex()}
+
+
+def _verify_authenticity(suite: Suite, vector: Vector) -> None:
+    if vector["type"] == "presentation":
+        fields = {"digests": vector["digests"], "disclosed": vector["disclosed"]}
+        shown = _credential(vector).present(()).model_dump(mode="json") | fields
+        Presentation.model_validate(shown).check(vector["shown"])
+        return
+    paper = _paper(vector)
+    token = authenticity.token(_evaluated(vector, paper.token_input()))
+    key = authenticity.record_key(_evaluated(vector, paper.key_input()))
+    if open_record(key, token, bytes.fromhex(vector["record"])) != bytes.fromhex(vector["content"]):
+        raise ValueError("a record that opens has the content it was made of")
+
+
+def _credential(vector: Vector) -> Credential:
+    return Credential.model_validate({**vector["credential"], "signature": encode_base64url(bytes(65))})
 
 
 REPLAYS: dict[str, Replay] = {
+    "authenticity": Replay(_derive_authenticity, _verify_authenticity),
     "generators": Replay(_derive_generators, _verify_generators),
     "encodings": Replay(_nothing, _verify_encoding),
     "keys": Replay(_derive_key, _verify_key),

@@ -83,14 +83,23 @@ def cases(cast: Cast) -> Iterable[Case]:
     yield Case("view-key-possession", statements.VIEW_KEY_POSSESSION, {"P": view.public(suite)}, {"s": view.scalar})
     yield Case("signing-key-possession", statements.SIGNING_KEY_POSSESSION, {"K": signing.public(suite)}, {"k": signing.scalar})
     yield Case("credential", statements.CREDENTIAL, {"A": mul(alpha, suite.G)}, {"alpha": alpha})
+    yield Case("document-status", statements.DOCUMENT_STATUS, {"A": mul(alpha, suite.G)}, {"alpha": alpha})
+    yield Case("application", statements.APPLICATION, {"P_owner": owner.public(suite)}, {"s": owner.scalar})
+    key = cast.draw_key("a")
+    for statement in (statements.APPLY, statements.DECIDE, statements.DISBURSE):
+        yield Case(statement.name, statement, {"K": key.public(suite)}, {"k": key.scalar})
     yield Case("consent", statements.CONSENT, {"P_owner": owner.public(suite)}, {"s": owner.scalar})
     yield Case("view/owner", statements.VIEW, {"P": owner.public(suite)}, {"s": owner.scalar})
     yield Case("view/regulator", statements.VIEW, {"P": cast.regulator.public(suite)}, {"s": cast.regulator.scalar})
     for name, amount in (("", 100_000_000), ("/one", 1), ("/largest", MAXIMUM)):
-        yield _register(cast, f"register{name}", amount)
+        yield _limit(cast, statements.REGISTER, name, amount)
+        yield _limit(cast, statements.AMEND, name, amount)
         yield _draw(cast, f"draw{name}", amount)
-        yield _reduce(cast, f"reduce{name}", amount)
-    yield _consented_draw(cast, "consented-draw", 60_000_000)
+        yield _part(cast, statements.REDUCE, name, amount)
+        yield _part(cast, statements.DISBURSE_PART, name, amount)
+        yield _overdrawn(cast, f"overdrawn{name}", amount)
+    yield _same_amount(cast, statements.CONSENTED_DRAW, "C_asked", 60_000_000)
+    yield _same_amount(cast, statements.MOVED_DRAW, "O", 60_000_000)
     for prover in ("owner", "regulator"):
         yield _headroom(cast, f"headroom-by-{prover}", prover, 40_000_000)
         yield _headroom(cast, f"headroom-by-{prover}/nothing-left", prover, 0)
@@ -111,10 +120,11 @@ def _handles(cast: Cast, amount: int, name: str) -> tuple[dict[str, Element], in
     return elements, opening.blinding
 
 
-def _register(cast: Cast, name: str, amount: int) -> Case:
-    elements, r = _handles(cast, amount, name)
+def _limit(cast: Cast, statement: Statement, name: str, amount: int) -> Case:
+    """`register` and `amend`."""
+    elements, r = _handles(cast, amount, f"{statement.name}{name}")
     witness = {"v": amount, "r": r, "alpha": cast.attester.scalar}
-    return Case(name, statements.REGISTER, elements | {"A": cast.attester.public(cast.suite)}, witness)
+    return Case(f"{statement.name}{name}", statement, elements | {"A": cast.attester.public(cast.suite)}, witness)
 
 
 def _draw(cast: Cast, name: str, amount: int) -> Case:
@@ -123,17 +133,32 @@ def _draw(cast: Cast, name: str, amount: int) -> Case:
     return Case(name, statements.DRAW, elements | {"K": key.public(cast.suite)}, {"a": amount, "r": r, "k": key.scalar})
 
 
-def _reduce(cast: Cast, name: str, amount: int) -> Case:
-    elements, r = _handles(cast, amount, name)
+def _part(cast: Cast, statement: Statement, name: str, amount: int) -> Case:
+    """`reduce` and `disburse-part`."""
+    elements, r = _handles(cast, amount, f"{statement.name}{name}")
     key = cast.draw_key("a")
-    return Case(name, statements.REDUCE, elements | {"K": key.public(cast.suite)}, {"p": amount, "r": r, "k": key.scalar})
+    witness = {"p": amount, "r": r, "k": key.scalar}
+    return Case(f"{statement.name}{name}", statement, elements | {"K": key.public(cast.suite)}, witness)
 
 
-def _consented_draw(cast: Cast, name: str, amount: int) -> Case:
-    case, asked = _draw(cast, name, amount), cast.opening(amount, f"{name}/asked")
-    difference = case.witness["r"] - asked.blinding
-    elements = {**case.elements, "C_asked": asked.commit(cast.suite)}
-    return Case(name, statements.CONSENTED_DRAW, elements, {**case.witness, "d": difference})
+def _same_amount(cast: Cast, statement: Statement, other: str, amount: int) -> Case:
+    """`consented-draw` and `moved-draw`: the amount is that of another commitment."""
+    case, before = _draw(cast, statement.name, amount), cast.opening(amount, f"{statement.name}/asked")
+    difference = case.witness["r"] - before.blinding
+    elements = {**case.elements, other: before.commit(cast.suite)}
+    return Case(statement.name, statement, elements, {**case.witness, "d": difference})
+
+
+def _overdrawn(cast: Cast, name: str, over: int) -> Case:
+    suite, secret = cast.suite, cast.regulator
+    blinding, excess = cast.scalar(f"blinding/{name}/residual"), cast.opening(over, f"{name}/over")
+    elements = {
+        "P": secret.public(suite),
+        "R": suite.group.mul(blinding, suite.H) - suite.group.mul(over, suite.G),
+        "E_R": suite.group.mul(blinding, secret.public(suite)),
+        "C_over": excess.commit(suite),
+    }
+    return Case(name, statements.OVERDRAWN, elements, {"s": secret.scalar, "m": over, "b": excess.blinding})
 
 
 def _headroom(cast: Cast, name: str, prover: str, left: int) -> Case:
@@ -239,47 +264,36 @@ def _mutate_proof(sheet: Sheet, vector: Vector, statement: Statement) -> None:
         change(f"bit-{bit}", f"bit {bit % 8} of byte {bit // 8} is flipped", bytes(flipped), "sigma", "point", "scalar")
 
 
-_SIBLINGS = (
-    ("view-key-possession", "view"),
-    ("view-key-possession", "consent"),
-    ("signing-key-possession", "credential"),
-    ("credential", "signing-key-possession"),
-    ("consent", "view"),
-    ("consent", "view-key-possession"),
-    ("view/owner", "consent"),
-    ("view/owner", "view-key-possession"),
-    ("register", "draw"),
-    ("register", "reduce"),
-    ("draw", "register"),
-    ("draw", "reduce"),
-    ("reduce", "draw"),
-    ("headroom-by-owner", "headroom-by-regulator"),
-    ("headroom-by-regulator", "headroom-by-owner"),
-)
-"""An accepted vector, and a statement with the same equations."""
+def _siblings(statement: Statement) -> Iterable[Statement]:
+    """Statements with the same equations over elements and scalars of other names."""
+    for other in statements.ALL:
+        if other is not statement and other.rows == statement.rows:
+            places = [name if name in ("G", "H") else "" for name in statement.elements]
+            if places == [name if name in ("G", "H") else "" for name in other.elements]:
+                yield other
 
 
 def _swap_siblings(sheet: Sheet, of_statement: Mapping[str, Vector]) -> None:
     """The same equations under another name: only the context keeps the proofs apart."""
-    bases = {vector["id"]: vector for vector in of_statement.values()}
-    for base, name in _SIBLINGS:
-        vector, sibling = bases[base], _statement(name)
-        shared = _statement(vector["statement"]).requires & sibling.requires
-        context = context_fields(sibling, base) | {field: vector["context"][field] for field in shared}
-        elements = _renamed(vector["elements"], sibling)
-        patch = replaced("/statement", name) + replaced("/context", context) + replaced("/elements", elements)
-        sheet.reject(base, f"as-{name}", f"the proof stands for the statement {name}", patch, "sigma")
+    for vector in of_statement.values():
+        statement = _statement(vector["statement"])
+        for sibling in _siblings(statement):
+            shared = statement.requires & sibling.requires
+            context = context_fields(sibling, vector["id"]) | {field: vector["context"][field] for field in shared}
+            elements = _renamed(vector["elements"], statement, sibling)
+            patch = replaced("/statement", sibling.name) + replaced("/context", context) + replaced("/elements", elements)
+            words = f"the proof stands for the statement {sibling.name}"
+            sheet.reject(vector["id"], f"as-{sibling.name}", words, patch, "sigma")
 
 
 def _statement(name: str) -> Statement:
     return next(statement for statement in statements.ALL if statement.name == name)
 
 
-def _renamed(elements: Mapping[str, str], sibling: Statement) -> dict[str, str]:
-    """The elements under the sibling's names. Siblings differ at most in the name of one key."""
-    names = [name for name in sibling.elements if name not in ("G", "H")]
-    [left_over] = [text for name, text in elements.items() if name not in names] or [""]
-    return {name: elements.get(name, left_over) for name in names}
+def _renamed(elements: Mapping[str, str], statement: Statement, sibling: Statement) -> dict[str, str]:
+    """The elements under the sibling's names, each in the place that it has."""
+    names = dict(zip(statement.elements, sibling.elements, strict=True))
+    return {names[name]: text for name, text in elements.items()}
 
 
 def _break_encodings(sheet: Sheet, vector: Vector) -> None:
@@ -298,6 +312,9 @@ def _degenerate(sheet: Sheet, of_statement: Mapping[str, Vector]) -> None:
     vector = of_statement["consented-draw"]
     same = replaced("/elements/C_asked", vector["elements"]["C"])
     sheet.reject(vector["id"], "degenerate", "C_asked is C, so that their difference is the identity", same, "identity")
+    vector = of_statement["moved-draw"]
+    same = replaced("/elements/O", vector["elements"]["C"])
+    sheet.reject(vector["id"], "degenerate", "O is C, so that their difference is the identity", same, "identity")
     vector = of_statement["headroom-by-owner"]
     same = replaced("/elements/R", vector["elements"]["C"])
     sheet.reject(vector["id"], "degenerate", "R is C, so that their difference is the identity", same, "identity")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
+from service.institutions import tables as _institutions  # noqa: F401 - their tables are in METADATA too
 from service.migrations import CONNECTION
 from service.tables import METADATA
 

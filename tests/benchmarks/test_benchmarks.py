@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +21,8 @@ import pytest
 from benchmarks import report, scenario, workers
 from benchmarks.audit import as_export
 from benchmarks.measure import FULL, QUICK, Effort
-from benchmarks.report import Report, Row
+from benchmarks.report import Report, Row, Unit
+from benchmarks.serving import SERVER_VARIABLE
 from parties.auditor.replay import LINE_START
 from schemas.messages import DrawMessage
 from zkcore.verifying.batch import verify
@@ -45,6 +47,8 @@ ROW_FIELDS = {
     "runs",
     "items",
     "bytes",
+    "must",
+    "aim",
 }
 PROVEN = ("range-1x64", "range-2x64", "register", "reduce", "close", "view")
 ENGINE_ROWS = {
@@ -62,7 +66,7 @@ ROWS = {
         ("draw-json", "draw-binary", "draft-proof", "headroom-proof", "headroom-range-proof"), "bytes"
     ),
     ("engine", ENGINE): ENGINE_ROWS,
-    ("audit", "any"): dict.fromkeys(("entry-register", "entry-draw", "entry-reduce", "entry-close"), "bytes"),
+    ("audit", "any"): dict.fromkeys(("entry-register", "entry-draw", "entry-disburse", "entry-reduce", "entry-close"), "bytes"),
     ("audit", ENGINE): {"replay": "1/s", "replay-each": "ms", "replay-all": "s"},
 }
 
@@ -130,6 +134,38 @@ def test_sizes_say_what_they_are_sizes_of(figures: dict[str, Any]) -> None:
     assert rows["engine", "range-1x64-prove"]["bytes"] < rows["engine", "range-2x64-prove"]["bytes"]
     assert rows["engine", "draw-batch"]["items"] == DRAWS
     assert rows["audit", "replay"]["items"] == 1 + DOCUMENTS * len(workers.LIFE)
+
+
+SERVICE_ROWS = {
+    **dict.fromkeys(("start", "batch"), "s"),
+    **dict.fromkeys(("idle", "idle-p99", "load-latency", "load-p99", "race"), "ms"),
+    "load": "1/s",
+    **dict.fromkeys(("draws-1", f"draws-{QUICK.drawn}", f"banks-{QUICK.lenders}"), "ms"),
+    **dict.fromkeys(("draws-ratio", "banks-ratio"), "ratio"),
+}
+
+
+def test_a_service_is_measured_on_every_database_there_is(tmp_path: Path) -> None:
+    plot = tmp_path / "service.svg"
+    done = benchmarks("service", "--quick", "--json", "--plot", str(plot))
+    assert done.returncode == 0, done.stderr
+    found = Report.model_validate_json(done.stdout)
+    kinds = {row.engine.rpartition(" ")[2] for row in found.rows}
+    assert kinds == {"sqlite"} | ({"postgresql"} if os.environ.get(SERVER_VARIABLE) else set())
+    for kind in kinds:
+        rows = [row for row in found.rows if row.engine.endswith(kind)]
+        assert {row.name: row.unit for row in rows} == SERVICE_ROWS
+        assert all(row.median > 0 for row in rows)
+    assert plot.read_text(encoding="utf-8").startswith("<svg")
+
+
+def test_what_is_asked_is_at_most_or_for_a_rate_at_least() -> None:
+    def row(unit: Unit, value: float) -> Row:
+        return Row.of("area", "engine", "name", "title", unit, [value], target=(10, 20 if unit == "1/s" else 5))
+
+    assert [row("ms", value).meets for value in (4, 7, 11)] == ["aim", "must", "missed"]
+    assert [row("1/s", value).meets for value in (21, 11, 9)] == ["aim", "must", "missed"]
+    assert Row.of("area", "engine", "name", "title", "ms", [1]).meets == ""
 
 
 def test_a_person_reads_every_row(quick: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:

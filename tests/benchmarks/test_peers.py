@@ -308,4 +308,5 @@ def test_a_chart_that_cannot_be_drawn_is_refused_at_once(arguments: tuple[str, .
 
 
 def test_all_leaves_out_the_peers() -> None:
-    assert set(cli.AREAS) - set(cli.OWN_AREAS) == {cli.Area.PEERS}
+    """And the service, which takes minutes: both are asked for by name."""
+    assert set(cli.AREAS) - set(cli.OWN_AREAS) == {cli.Area.PEERS, cli.Area.SERVICE}

@@ -23,10 +23,12 @@ from parties.bank.desk import Desk as BankDesk
 from parties.bank.draft import Terms as DraftTerms
 from parties.bank.draft import prepare_draft, write_draft
 from parties.bank.records import FinancingRecord
+from parties.bank.repayment import Instruction, disburse
 from parties.common.client import Backoff, ServiceClient
 from parties.common.home import Home, read_identity
-from parties.common.keyring import About, Signer, create_signer, create_viewer, load_signer, load_viewer
+from parties.common.keyring import About, Signer, Viewer, create_signer, create_viewer, load_signer, load_viewer
 from parties.common.money import Money
+from parties.common.request_keys import Requester, RequestSigner
 from parties.common.sealed_files import read_sealed, write_sealed
 from parties.customs.enrol import enrol
 from parties.customs.register import Office, register_declarations
@@ -37,11 +39,18 @@ from parties.enterprise.wallet import Desk as OwnerDesk
 from parties.enterprise.wallet import discover, view_documents
 from parties.regulator.bureau import Bureau
 from schemas.entries import Kind
+from schemas.identities import Identity
+from schemas.kinds import load_kinds
 from schemas.sealed import ApprovalFile, DraftFile
 from service.app import create_app
+from service.authenticity.keys import create_keys
 from service.genesis import compose, store
+from service.institutions.cli import admit_identity
+from service.institutions.pseudonyms import Pseudonyms
+from service.institutions.registry import Registry
 from service.settings import Settings
 from service.storage import open_storage
+from service.verifier import Verifier
 from zkcore import engine
 from zkcore.randomness import Randomness, SeededRandomness
 from zkcore.secret.keys import ViewSecret
@@ -51,10 +60,10 @@ from zkcore.suite import Suite
 ORIGIN = "scene.example/log"
 NOW = 1_750_000_000
 TOKEN = "t" * 40
+SERVICE_KEY = b"k" * 32
 HOLDER = "91330206MA2AF8CXX8"
 FIRST, SECOND, YEN = "310120260512345678", "310120260512345679", "310120260512345680"
 """Declarations of the scene that the fixtures register: over USD 1,000,000.00, USD 48,200.00 and JPY 18,500,000."""
-KINDS = [Kind(name="export-declaration", restores=["released", "repaid-own-funds"])]
 
 
 class Wire(TestClient):
@@ -88,18 +97,27 @@ class Scene:
     suite: Suite = field(default_factory=lambda: engine.load())
     randomness: Randomness = field(default_factory=lambda: SeededRandomness(b"scene"))
     now: int = NOW
+    database: str = ""
+    kinds: Sequence[Kind] = field(default_factory=load_kinds)
+    roles: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         suite = self.suite
-        database = f"sqlite:///{self.directory / 'service.db'}"
-        if not (self.directory / "service.db").exists():
+        self.directory.mkdir(exist_ok=True)
+        database = self.database or f"sqlite:///{self.directory / 'service.db'}"
+        if not (self.directory / "customs").exists():
             self._make_keys()
             self._begin_log(database)
         self.customs = load_signer(self.home("customs"), suite, "attester")
         self.regulator = load_viewer(self.home("regulator"), suite, "regulator")
         self.exporter = load_viewer(self.home("exporter"), suite, "enterprise")
-        self.wire = Wire(create_app(Settings(database, TOKEN), suite, lambda: self.now))
+        keys = self.directory / "evaluation-keys.json"
+        if not keys.exists():
+            create_keys(keys, self.now)
+        settings = Settings(database, TOKEN, SERVICE_KEY, evaluation_keys=keys)
+        self.wire = Wire(create_app(settings, suite, lambda: self.now))
         self.client = ServiceClient(self.wire, Backoff(()))
+        self.customs_client = self.signing(self.customs)
 
     def _make_keys(self) -> None:
         suite, rng, customs = self.suite, self.randomness, self.home("customs")
@@ -109,11 +127,18 @@ class Scene:
         home, words = self.home("exporter"), new_words(rng)
         exporter = create_wallet(home, suite, origin=ORIGIN, holder=HOLDER, name="Ningbo Exports", words=words, randomness=rng)
         enrol(customs, suite, signer, [exporter.identity])
+        for role in self.roles:
+            other = create_signer(self.home(role), suite, About("attester", role, role.capitalize(), ORIGIN), rng)
+            enrol(self.home(role), suite, other, [exporter.identity])
 
     def _begin_log(self, database: str) -> None:
-        regulator, customs = (read_identity(self.home(name).path("identity.json")) for name in ("regulator", "customs"))
+        regulator = read_identity(self.home("regulator").path("identity.json"))
+        attesters = [(role, read_identity(self.home(role).path("identity.json"))) for role in ("customs", *self.roles)]
         storage = open_storage(database, self.suite.group, 1)
-        store(storage, compose(self.suite, ORIGIN, regulator, [customs], KINDS, self.now))
+        store(storage, compose(self.suite, ORIGIN, regulator, attesters, self.kinds, self.now))
+        registry = Registry(storage, Pseudonyms(SERVICE_KEY))
+        for identity in (regulator, *(attester for _, attester in attesters)):
+            admit_identity(registry, identity, self.now)
         storage.close()
 
     def close(self) -> None:
@@ -126,14 +151,28 @@ class Scene:
         shutil.copytree(self.directory, directory, dirs_exist_ok=True)
         return Scene(directory, self.suite, SeededRandomness(b"copied scene"), self.now)
 
+    def attester(self, role: str) -> Signer:
+        """The attester of this role."""
+        return load_signer(self.home(role), self.suite, "attester")
+
     def home(self, name: str) -> Home:
         return Home.create(self.directory / name)
+
+    def signing(self, who: Signer | Viewer) -> ServiceClient:
+        """A client that signs its writes as this institution."""
+        return self.connect("", who.requester)
+
+    def connect(self, url: str, who: Requester | None = None) -> ServiceClient:
+        """Stands in for parties.common.runtime.connect."""
+        if who is None:
+            return self.client
+        return ServiceClient(self.wire, Backoff(()), RequestSigner(who, lambda: self.now, self.randomness))
 
     # --- each party at work
 
     def register(self, *declarations: tuple[str, str]) -> None:
         """Customs registers (number, "USD 1000000.00") of the exporter."""
-        office = Office(self.suite, self.home("customs"), self.customs, self.client, self.randomness)
+        office = Office(self.suite, self.home("customs"), self.customs, self.customs_client, self.randomness)
         report = register_declarations(office, declarations_csv(declarations))
         assert not report.errors, report.errors
 
@@ -145,15 +184,22 @@ class Scene:
         """A bank of this name, whose keys are made when it first appears."""
         home = self.home(f"bank-{name.lower()}")
         signer = self._bank_keys(home, name)
-        return BankDesk(self.suite, home, signer, self.client, self.randomness, self.now)
+        return BankDesk(self.suite, home, signer, self.signing(signer), self.randomness, self.now)
 
     def _bank_keys(self, home: Home, name: str) -> Signer:
         if home.exists("keys.json"):
             return load_signer(home, self.suite, "bank")
-        return create_signer(home, self.suite, About("bank", f"bank-{name.lower()}", f"Bank {name}", ORIGIN), self.randomness)
+        made = create_signer(home, self.suite, About("bank", f"bank-{name.lower()}", f"Bank {name}", ORIGIN), self.randomness)
+        self.admit(made.identity)
+        return made
+
+    def admit(self, identity: Identity) -> None:
+        """The operator admits an institution."""
+        verifier: Verifier = self.wire.app.state.verifier  # type: ignore[attr-defined]
+        admit_identity(verifier.institutions.registry, identity, self.now)
 
     def bureau(self) -> Bureau:
-        return Bureau(self.suite, self.regulator, self.client, self.randomness, self.now)
+        return Bureau(self.suite, self.regulator, self.signing(self.regulator), self.randomness, self.now)
 
     # --- files from hand to hand
 
@@ -186,10 +232,13 @@ class Scene:
         desk = self.owner()
         return decide(desk, discover(desk), read_sealed(draft, DraftFile, self.exporter.seal)).approval
 
-    def lend(self, bank: BankDesk, lines: Sequence[str], terms: DraftTerms | None = None) -> FinancingRecord:
-        """A whole financing, from application to commitment."""
+    def lend(
+        self, bank: BankDesk, lines: Sequence[str], terms: DraftTerms | None = None, *, disbursed: bool = False
+    ) -> FinancingRecord:
+        """A whole financing, from application to commitment, or to the disbursement of all of it."""
         _, draft = self.draft(bank, self.apply(bank, lines), terms)
-        return commit(bank, self.approve(draft))
+        record = commit(bank, self.approve(draft))
+        return disburse(bank, Instruction(reference=record.reference)).record if disbursed else record
 
     def headroom(self) -> dict[str, int | None]:
         """What is left on each declaration, as the exporter sees it."""

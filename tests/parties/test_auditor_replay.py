@@ -23,12 +23,12 @@ from parties.auditor.replay import MAXIMUM_LINE_SIZE, count_lines, read_lines, r
 from schemas.entries import Closed, Drawn, Genesis, Reduced, Registered
 from tests.builders import flip, make_world
 from tests.parties.logbook import Entry, Logbook, bent, export_lines
-from zkcore import engine
+from zkcore import PROTOCOL_VERSION, engine
 from zkcore.randomness import SeededRandomness
 from zkcore.secret.keys import ViewSecret
 from zkcore.suite import Suite
 
-GENESIS, FIRST, SECOND, DRAW, CONSENTED, FULL, REDUCE, SETTLE, CLOSE = range(9)
+GENESIS, FIRST, SECOND, DRAW, CONSENTED, FULL, PAID_OUT, REDUCE, SETTLE, CLOSE = range(10)
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ def log() -> Written:
     book.draw(0, 600_000_00)
     book.draw(0, 350_000_00, application=bytes(32))
     book.draw(1, 50_000)
+    book.disburse(2)
     book.reduce(2, 20_000, "repaid-own-funds")
     book.reduce(2, 30_000, "repaid-proceeds")
     book.close(2)
@@ -74,11 +75,12 @@ def test_an_honest_log_passes(log: Written) -> None:
     verdict = replay(log.suite, export_lines(list(log.entries)))
     assert verdict.ok
     assert verdict.failures == ()
-    assert verdict.entries == 9
-    assert verdict.by_type == {"close": 1, "draw": 3, "genesis": 1, "reduce": 2, "register": 2}
+    assert verdict.entries == 10
+    assert verdict.by_type == {"close": 1, "disburse": 1, "draw": 3, "genesis": 1, "reduce": 2, "register": 2}
     assert (verdict.documents, verdict.draws_open, verdict.draws_closed) == (2, 2, 1)
-    # Two proofs of possession; 2 x 2 registrations; 3 x 3 draws and a consent; 2 x 2 reductions; one closure.
-    assert verdict.claims == 2 + 4 + 10 + 4 + 1
+    assert (verdict.stages, verdict.statuses, verdict.overdrawn) == ({"reserved": 2, "settled": 1}, {"cleared": 2}, 0)
+    # Two proofs of possession; 2 x 2 registrations; 3 x 3 draws and a consent; a disbursement; 2 x 2 reductions; one closure.
+    assert verdict.claims == 2 + 4 + 10 + 1 + 4 + 1
 
 
 def test_batches_of_any_size_come_to_the_same_state(log: Written) -> None:
@@ -104,7 +106,7 @@ def test_time_is_measured_over_the_proofs_too(log: Written) -> None:
     ticks = iter((10.0, 14.0))
     verdict = replay(log.suite, export_lines(list(log.entries)), clock=lambda: next(ticks))
     assert verdict.seconds == 4.0
-    assert verdict.entries_per_second == 2.25
+    assert verdict.entries_per_second == 2.5
 
 
 def test_a_genesis_can_be_pinned(log: Written) -> None:
@@ -123,6 +125,7 @@ def test_a_genesis_can_be_pinned(log: Written) -> None:
     [
         (FIRST, "proof", "sigma"),
         (FIRST, "range_proof", "range"),
+        (PAID_OUT, "proof", "sigma"),
         (REDUCE, "proof", "sigma"),
         (REDUCE, "range_proof", "range"),
         (SETTLE, "proof", "sigma"),
@@ -155,8 +158,9 @@ def test_any_changed_byte_of_any_body_is_found_where_it_is(log: Written) -> None
     # Who holds which seal key is proven by nothing in the log itself; hence an auditor names the genesis that it expects.
     genesis = replay(log.suite, lines).genesis
     for index in range(len(lines)):
-        # The time after the body is bound by the heads of later entries alone.
-        most = lines[index].rindex(b',"time":')
+        # What the service adds after the body, who called and when, is bound by the heads of later entries alone.
+        end = b',"caller":' if b',"caller":' in lines[index] else b',"time":'
+        most = lines[index].rindex(end)
         for _ in range(4):
             position = generator.randrange(len(b'{"entry":{'), most)
             changed = bytearray(lines[index])
@@ -294,7 +298,7 @@ def test_expired_drafts_and_used_consents_are_found(log: Written) -> None:
     late = Logbook(make_world(log.suite, b"a third log"))
     late.register(1_000)
     late.draw(0, 1, expires=late.now)
-    assert first_failure(log.suite, late.lines()) == (2, "expired")
+    assert first_failure(log.suite, late.lines()) == (2, "state")
 
 
 def test_a_forged_genesis_is_found(log: Written) -> None:
@@ -311,7 +315,7 @@ def test_a_forged_genesis_is_found(log: Written) -> None:
     assert first_failure(log.suite, log.bend(GENESIS, origin="test.example/other")) == (GENESIS, "batch")
     other_seal = genesis.regulator.model_copy(update={"seal_key": genesis.attesters[0].seal_key[::-1]})
     assert first_failure(log.suite, log.bend(GENESIS, regulator=other_seal)) == (GENESIS, "batch")
-    assert first_failure(log.suite, log.bend(GENESIS, protocol=2)) == (GENESIS, "encoding")
+    assert first_failure(log.suite, log.bend(GENESIS, protocol=PROTOCOL_VERSION + 1)) == (GENESIS, "encoding")
     assert first_failure(log.suite, log.bend(GENESIS, attesters=[*genesis.attesters, *genesis.attesters])) == (GENESIS, "key")
 
 
@@ -379,7 +383,7 @@ def test_the_command_says_that_all_is_right(export_file: Path) -> None:
     assert result.exit_code == 0
     verdict = json.loads(result.stdout)
     assert verdict["ok"]
-    assert verdict["entries"] == 9
+    assert verdict["entries"] == 10
     table = CliRunner().invoke(app, ["replay", str(export_file), "--genesis", verdict["genesis"]])
     assert table.exit_code == 0
     assert "All is right" in table.stdout
@@ -404,9 +408,7 @@ def test_a_wrong_call_exits_with_2(arguments: list[str]) -> None:
 
 
 def test_the_auditor_loads_no_code_that_uses_secrets() -> None:
-    program = (
-        "import sys, parties.auditor.cli; "
-        "print([m for m in sys.modules if m.startswith(('zkcore.secret', 'schemas.sealed', 'nacl'))])"
-    )
+    secret = ("zkcore.secret", "schemas.sealed", "parties.common.keyring", "parties.common.request_keys")
+    program = f"import sys, parties.auditor.cli; print([m for m in sys.modules if m.startswith({secret!r})])"
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

@@ -24,13 +24,13 @@ from parties.bank.listing import describe_financing, draw_rows
 from parties.bank.records import FinancingRecord
 from parties.bank.repayment import Instruction, repay
 from parties.common import runtime
-from parties.common.client import Log
+from parties.common.client import Log, ServiceClient
 from parties.common.errors import InputError, Refused, ServiceMisbehaved, ServiceRefused, ServiceUnreachable
 from parties.common.money import Money
 from parties.common.sealed_files import read_sealed, write_sealed
 from schemas.domain.conversion import Rate
 from schemas.domain.errors import DomainError
-from schemas.sealed import Application, ApprovalFile, DraftFile, Loan
+from schemas.sealed import Application, ApprovalFile, Disclosure, DraftFile, Loan
 from tests.parties.scene import FIRST, NOW, ORIGIN, SECOND, YEN, Scene
 
 
@@ -43,7 +43,7 @@ def opened(scene: Scene, bank: Desk, *lines: str, **terms: Any) -> Application:
 
 
 def amounts(record: FinancingRecord) -> list[tuple[int, int | None]]:
-    return [(draw["amount"], draw["outstanding"]) for draw in describe_financing(record)["draws"]]
+    return [(draw["amount"], draw["outstanding"]) for draw in describe_financing(record, NOW)["draws"]]
 
 
 # --- the whole path -------------------------------------------------------------------------------------------------------
@@ -60,9 +60,10 @@ def test_three_banks_use_up_one_declaration(scene: Scene) -> None:
     with pytest.raises(Refused, match="does not cover") as refused:
         commit(bank, approval)
     assert not any(character.isdigit() for character in str(refused.value))
-    entries = scene.client.health().entries
+    entries = scene.client.ready().entries
     assert scene.lend(bank, [f"{FIRST}=USD 50000.00"]).committed
-    assert scene.client.health().entries == entries + 1
+    # Applied, accepted, approved, reserved.
+    assert scene.client.ready().entries == entries + 4
     assert scene.headroom()[FIRST] == 0
     with pytest.raises(Refused, match="does not cover"):
         scene.lend(bank, [f"{FIRST}=USD 0.01"])
@@ -71,7 +72,7 @@ def test_three_banks_use_up_one_declaration(scene: Scene) -> None:
 def test_what_is_repaid_from_own_funds_can_be_drawn_again(scene: Scene) -> None:
     """Story 3, and a settlement."""
     bank = scene.bank("A")
-    scene.lend(bank, [f"{FIRST}=USD 200000.00"], Terms(reference="L-1"))
+    scene.lend(bank, [f"{FIRST}=USD 200000.00"], Terms(reference="L-1"), disbursed=True)
     repay(bank, Instruction("repaid-proceeds", money("USD 50000.00"), reference="L-1"))
     assert scene.headroom()[FIRST] == 800_000_00
     booked = repay(bank, Instruction("repaid-own-funds", reference="L-1", settle=True))
@@ -79,7 +80,7 @@ def test_what_is_repaid_from_own_funds_can_be_drawn_again(scene: Scene) -> None:
     assert booked.line.standing is not None
     assert booked.line.standing.closed
     assert amounts(booked.record) == [(200_000_00, 0)]
-    with pytest.raises(Refused, match="closed"):
+    with pytest.raises(Refused, match="at its end"):
         repay(bank, Instruction("released", money("USD 1.00"), reference="L-1"))
 
 
@@ -120,7 +121,7 @@ def test_a_lost_answer_to_a_financing(scene: Scene) -> None:
         with pytest.raises(ServiceUnreachable):
             commit(bank, approval)
     (listed,) = bank.book
-    assert describe_financing(listed)["draws"][0]["state"] == "sent"
+    assert describe_financing(listed, NOW)["draws"][0]["stage"] == "sent"
     assert commit(bank, approval).committed
     assert commit(bank, approval).committed
     sent = [item for item in scene.wire.sent if item[0].endswith("/financings")]
@@ -145,7 +146,7 @@ def test_a_lost_request_of_a_financing(scene: Scene) -> None:
 def test_a_lost_answer_to_a_settlement(scene: Scene, lost: int) -> None:
     """The first answer lost is the reduction's; the second, when it is sent again, too."""
     bank = scene.bank("A")
-    scene.lend(bank, [f"{FIRST}=USD 600000.00"], Terms(reference="L-1"))
+    scene.lend(bank, [f"{FIRST}=USD 600000.00"], Terms(reference="L-1"), disbursed=True)
     instruction = Instruction("repaid-own-funds", money("USD 600000.00"), settle=True, reference="L-1")
     scene.wire.lose_answers = lost
     for _ in range(lost):
@@ -154,13 +155,13 @@ def test_a_lost_answer_to_a_settlement(scene: Scene, lost: int) -> None:
     booked = repay(bank, instruction)
     assert booked.line.standing is not None
     assert booked.line.standing.closed
-    assert len(booked.line.standing.receipts) == 3
+    assert len(booked.line.standing.receipts) == 4
     assert scene.headroom()[FIRST] == 1_000_000_00
 
 
 def test_a_lost_answer_to_a_closure(scene: Scene) -> None:
     bank = scene.bank("A")
-    scene.lend(bank, [f"{FIRST}=USD 600000.00"], Terms(reference="L-1"))
+    scene.lend(bank, [f"{FIRST}=USD 600000.00"], Terms(reference="L-1"), disbursed=True)
     repay(bank, Instruction("repaid-own-funds", money("USD 600000.00"), reference="L-1"))
     settle = Instruction("repaid-own-funds", settle=True, reference="L-1")
     scene.wire.lose_answers = 1
@@ -173,7 +174,7 @@ def test_a_lost_answer_to_a_closure(scene: Scene) -> None:
 
 def test_another_instruction_than_the_pending_one_is_not_carried_out(scene: Scene) -> None:
     bank = scene.bank("A")
-    scene.lend(bank, [f"{FIRST}=USD 600000.00"], Terms(reference="L-1"))
+    scene.lend(bank, [f"{FIRST}=USD 600000.00"], Terms(reference="L-1"), disbursed=True)
     scene.wire.lose_answers = 1
     with pytest.raises(ServiceUnreachable):
         repay(bank, Instruction("repaid-own-funds", money("USD 100.00"), reference="L-1"))
@@ -192,11 +193,11 @@ def test_a_stale_proof_keeps_the_draft_for_a_fresh_one(scene: Scene) -> None:
         drafts.append(draft.rename(scene.path(f"draft-{len(drafts)}.json")))
     approvals = [scene.approve(draft) for draft in drafts]
     commit(first, approvals[0])
-    entries = scene.client.health().entries
+    entries = scene.client.ready().entries
     with pytest.raises(ServiceRefused) as refused:
         commit(second, approvals[1])
     assert refused.value.slug == "headroom-not-proven"
-    assert scene.client.health().entries == entries
+    assert scene.client.ready().entries == entries
     (kept,) = second.book
     assert kept.pending is None
     assert kept.refusal == "headroom-not-proven"
@@ -248,7 +249,7 @@ def test_other_keys_of_the_log_than_before_are_refused(scene: Scene, monkeypatch
     honest = bank.log
     regulator = honest.genesis.regulator.model_copy(update={"seal_key": bytes([9]) * 32})
     swapped = Log(honest.genesis.model_copy(update={"regulator": regulator}), honest.parameters)
-    monkeypatch.setattr(scene.client, "parameters", lambda suite, origin: swapped)
+    monkeypatch.setattr(ServiceClient, "parameters", lambda client, suite, origin: swapped)
     with pytest.raises(ServiceMisbehaved):
         scene.check(scene.bank("A"), path)
 
@@ -270,6 +271,11 @@ def replaced_credential(application: Application, **fields: Any) -> Application:
     return replaced_line(application, credential=application.lines[0].credential.model_copy(update=fields))
 
 
+def said_otherwise(application: Application, **values: str) -> list[Disclosure]:
+    shown = application.lines[0].credential.disclosed
+    return [item.model_copy(update={"value": values.get(item.name, item.value)}) for item in shown]
+
+
 @pytest.mark.parametrize(
     "spoil,code",
     [
@@ -282,8 +288,10 @@ def replaced_credential(application: Application, **fields: Any) -> Application:
         (spoilt_amount, "over-limit"),
         (lambda a: replaced_line(a, key_shift=bytes(32)), "key-shift"),
         (lambda a: replaced_line(a, key_shift=b"\xff" * 32), "key-shift"),
-        (lambda a: replaced_credential(a, number=SECOND), "credential-invalid"),
-        (lambda a: replaced_credential(a, limit=2_000_000_00), "credential-invalid"),
+        (lambda a: replaced_credential(a, disclosed=said_otherwise(a, number=SECOND)), "credential-invalid"),
+        (lambda a: replaced_credential(a, disclosed=said_otherwise(a, limit="200000000")), "credential-invalid"),
+        (lambda a: replaced_credential(a, disclosed=[]), "credential-invalid"),
+        (lambda a: replaced_credential(a, disclosed=a.lines[0].credential.disclosed[:-1]), "credential-invalid"),
         (lambda a: replaced_credential(a, attester=a.lines[0].credential.owner), "credential-invalid"),
         (lambda a: replaced_credential(a, signature=bytes(65)), "credential-invalid"),
     ],
@@ -355,11 +363,14 @@ def test_a_false_consent_is_found_by_the_bank(scene: Scene) -> None:
     for spoilt in (
         replaced_line(application, amount=1),
         replaced_line(application, consent=other),
-        application.model_copy(update={"expires": NOW + 5}),
     ):
         with pytest.raises(Refused) as refused:
             prepare_draft(bank, check_application(bank, spoilt), Terms())
         assert refused.value.code == "consent-invalid"
+    for spoilt in (application.model_copy(update={"expires": NOW + 5}), replaced_line(application, applied=bytes(65))):
+        with pytest.raises(Refused) as refused:
+            prepare_draft(bank, check_application(bank, spoilt), Terms())
+        assert refused.value.code == "application-invalid"
     assert list(bank.book) == []
 
 
@@ -434,13 +445,13 @@ def test_approvals_that_do_not_fit(scene: Scene) -> None:
 def test_impossible_repayments(scene: Scene, fields: dict[str, Any], error: type[Exception]) -> None:
     bank = scene.bank("A")
     scene.lend(bank, [f"{FIRST}=USD 600000.00"], Terms(reference="L-1"))
-    entries = scene.client.health().entries
+    entries = scene.client.ready().entries
     parsed = {**fields, **({"amount": money(fields["amount"])} if "amount" in fields else {})}
     with pytest.raises(error):
         repay(bank, Instruction(**{"reason": "released", "reference": "L-1", **parsed}))
-    assert scene.client.health().entries == entries
+    assert scene.client.ready().entries == entries
     (record,) = bank.book
-    assert record.lines[0].pending is None
+    assert record.pending is None
 
 
 # --- secrets and commands -------------------------------------------------------------------------------------------------
@@ -458,7 +469,7 @@ def test_secrets_are_kept_from_others(scene: Scene) -> None:
 
 def test_the_commands(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """keys, show, draft, commit, draws, repay as a clerk runs them."""
-    monkeypatch.setattr(runtime, "connect", lambda url: scene.client)
+    monkeypatch.setattr(runtime, "connect", scene.connect)
     monkeypatch.setattr(runtime, "now", lambda: scene.now)
     run = CliRunner().invoke
     home = str(scene.directory / "bank-x")
@@ -466,6 +477,7 @@ def test_the_commands(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(app, keys).exit_code == 0
     assert run(app, keys).exit_code == 2
     bank = scene.bank("X")
+    scene.admit(bank.signer.identity)
     application, draft = scene.apply(bank, [f"{FIRST}=USD 600000.00"]), scene.path("d.json")
     shown = run(app, ["show", "--home", home, str(application)])
     assert shown.exit_code == 0
@@ -479,22 +491,27 @@ def test_the_commands(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     committed = run(app, ["commit", *service, str(approval), "--json"])
     assert committed.exit_code == 0
     assert json.loads(committed.stdout)["committed"]
+    assert (
+        run(app, ["repay", *service, "--reference", "L-1", "--amount", "USD 1.00", "--reason", "repaid-proceeds"]).exit_code
+        == 1
+    )
+    assert run(app, ["disburse", *service, "--reference", "L-1"]).exit_code == 0
     repaid = run(app, ["repay", *service, "--reference", "L-1", "--amount", "USD 100000.00", "--reason", "repaid-own-funds"])
     assert repaid.exit_code == 0
-    assert "USD 500,000.00 outstanding" in repaid.stdout
+    assert "USD 500,000.00" in repaid.stdout
     listed = run(app, ["draws", "--home", home])
     assert "USD 500,000.00" in listed.stdout
     financing = json.loads(run(app, ["draws", "--home", home, "--json"]).stdout)["financings"][0]
     assert financing["draws"][0]["outstanding"] == 500_000_00
     settle = ["repay", *service, f"--financing={financing['financing']}", "--reason", "written-off", "--settle", "--json"]
     settled = run(app, settle)
-    assert json.loads(settled.stdout)["draws"][0]["state"] == "closed"
+    assert json.loads(settled.stdout)["draws"][0]["stage"] == "written-off"
     assert run(app, settle).exit_code == 1
     assert run(app, ["commit", *service, str(draft)]).exit_code == 2
 
 
 def test_a_refusal_exits_with_1_and_shows_no_figure(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtime, "connect", lambda url: scene.client)
+    monkeypatch.setattr(runtime, "connect", scene.connect)
     monkeypatch.setattr(runtime, "now", lambda: scene.now)
     bank = scene.bank("A")
     record, _ = scene.draft(bank, scene.apply(bank, [f"{FIRST}=USD 600000.00"]))
@@ -509,7 +526,7 @@ def test_a_refusal_exits_with_1_and_shows_no_figure(scene: Scene, monkeypatch: p
 
 
 def test_an_unreachable_service_exits_with_3(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtime, "connect", lambda url: scene.client)
+    monkeypatch.setattr(runtime, "connect", scene.connect)
     bank = scene.bank("A")
     path = scene.apply(bank, [f"{FIRST}=USD 1.00"])
     scene.wire.lose_requests = 10
@@ -534,4 +551,4 @@ def test_the_draft_says_what_the_prover_must_know_and_no_more(scene: Scene) -> N
     draft = read_sealed(path, DraftFile, scene.exporter.seal)
     assert draft.reply_to == bank.signer.identity.seal_key
     assert [line.opening.amount for line in draft.lines] == [600_000_00]
-    assert draw_rows([record])[0][-1].startswith("drafted")
+    assert draw_rows([record], NOW)[0][-2].startswith("drafted")

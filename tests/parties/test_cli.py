@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 
 from parties.common import runtime
 from parties.common.errors import InputError
+from parties.common.home import read_identity
 from tests.parties.scene import HOLDER, ORIGIN, TOKEN, Scene, declarations_csv
 from tradeveil import cli, doctor
 from tradeveil.cli import PARTS, Part, build, chosen_parts
@@ -196,7 +197,7 @@ class Walk:
 @pytest.fixture
 def walk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Walk]:
     scene = Scene(tmp_path)
-    monkeypatch.setattr(runtime, "connect", lambda url: scene.client)
+    monkeypatch.setattr(runtime, "connect", scene.connect)
     monkeypatch.setattr(runtime, "now", lambda: scene.now)
     scene.now = runtime.now()
     (tmp_path / "token").write_text(TOKEN)
@@ -229,17 +230,18 @@ def test_story_one(walk: Walk) -> None:
     walk("customs", "register", *walk.home("customs"), *SERVICE, walk.file("declarations.csv"))
     for bank in ("A", "B", "C"):
         walk("bank", "keys", *walk.home(bank), "--origin", ORIGIN, "--holder", f"BANK-{bank}", "--name", f"Bank {bank}")
+        walk.scene.admit(read_identity(walk.root / bank / "identity.json"))
     draw(walk, "A", "600,000.00", "R1")
     walk("bank", "commit", *walk.home("A"), *SERVICE, walk.file("R1.approval"))
     draw(walk, "B", "350000", "R2")
     walk("bank", "commit", *walk.home("B"), *SERVICE, walk.file("R2.approval"))
-    entries = walk.scene.client.health().entries
     refused = draw(walk, "C", "50000.01", "R3", approved=1)
+    entries = walk.scene.client.ready().entries
     assert "USD 0.01 is missing" in refused.stderr
     told = walk("bank", "commit", *walk.home("C"), *SERVICE, walk.file("R3.approval"), code=1)
     for figure in ("600", "350", "950", "Bank A", "Bank B", "50,000.00"):
         assert figure not in told.output
-    assert walk.scene.client.health().entries == entries
+    assert walk.scene.client.ready().entries == entries
     draw(walk, "C", "50000.00", "R4")
     walk("bank", "commit", *walk.home("C"), *SERVICE, walk.file("R4.approval"))
     draw(walk, "C", "0.01", "R5", approved=1)
@@ -248,7 +250,8 @@ def test_story_one(walk: Walk) -> None:
         (100_000_000, 100_000_000, 0, 3)
     ]
     draws = json.loads(walk("enterprise", "draws", *walk.home("exporter"), *SERVICE, "--json").stdout)
-    assert [(item["bank_name"], item["amount"]) for item in draws] == [
+    assert [(item["reference"], item["stage"]) for item in draws[:2]] == [("R3", "approved"), ("R5", "approved")]
+    assert [(item["bank_name"], item["amount"]) for item in draws[2:]] == [
         ("Bank A", 600_000_00),
         ("Bank B", 350_000_00),
         ("Bank C", 50_000_00),
@@ -268,6 +271,7 @@ def test_a_wallet_lost_and_restored(walk: Walk) -> None:
     (walk.root / "declarations.csv").write_bytes(content)
     walk("customs", "register", *walk.home("customs"), *SERVICE, walk.file("declarations.csv"))
     walk("bank", "keys", *walk.home("A"), "--origin", ORIGIN, "--holder", "BANK-A", "--name", "Bank A")
+    walk.scene.admit(read_identity(walk.root / "A" / "identity.json"))
     draw(walk, "A", "50000.00", "R1", home="made")
     walk("enterprise", "restore", *again, *about, "--words-file", words)
     assert Path(walk.file("made/keys.json")).read_bytes() == Path(walk.file("again/keys.json")).read_bytes()
@@ -303,6 +307,7 @@ def test_an_application_with_a_loan_shows_the_conversion(walk: Walk) -> None:
     (walk.root / "declarations.csv").write_bytes(declarations_csv([(NUMBER, "JPY 18500000")]))
     walk("customs", "register", *walk.home("customs"), *SERVICE, walk.file("declarations.csv"))
     walk("bank", "keys", *walk.home("A"), "--origin", ORIGIN, "--holder", "BANK-A", "--name", "Bank A")
+    walk.scene.admit(read_identity(walk.root / "A" / "identity.json"))
     apply = [
         "enterprise",
         "apply",
@@ -339,6 +344,7 @@ def test_rows_that_are_refused_come_back_in_a_file(walk: Walk) -> None:
 
 def test_enrolment_says_why(walk: Walk) -> None:
     walk("bank", "keys", *walk.home("A"), "--origin", ORIGIN, "--holder", "BANK-A", "--name", "Bank A")
+    walk.scene.admit(read_identity(walk.root / "A" / "identity.json"))
     shown = walk(
         "customs", "enrol", *walk.home("customs"), walk.file("A/identity.json"), walk.file("exporter/identity.json"), code=1
     )

@@ -24,21 +24,32 @@ from parties.common.errors import (
 )
 from schemas import problems
 from schemas.canonical import canonical
-from schemas.messages import CloseMessage, ViewMessage
+from schemas.messages import CloseMessage, CloseStep, StepsRequest, ViewMessage
 from schemas.problems import Problem, ProblemType
 from tests.builders import ORIGIN, World, make_world
 from zkcore import engine
 from zkcore.randomness import SeededRandomness
 
-CLOSE = CloseMessage(draw=b"d" * 32, proof=b"p")
+CLOSE = StepsRequest(steps=[CloseStep(body=CloseMessage(draw=b"d" * 32, proof=b"p"))])
 VIEW = ViewMessage(document=b"d" * 32, reader="owner", nonce=b"n" * 16, issued=1, proof=b"p")
 RECEIPT = {
     "draw": "ZGRkZGRkZGRkZGRkZGRkZGRkZGRkZGRkZGRkZGRkZGQ",
     "head": "A" * 43,
     "receipt": {"index": 1, "time": 2, "leaf": "A" * 43},
+    "caller": "A" * 576,
 }
-STATUS = {"document": "A" * 43, "kind": "export-declaration", "currency": "USD", "financeable": True}
-HEALTH = {"status": "ok", "engine": "openssl", "entries": 1}
+STATUS = {
+    "document": "A" * 43,
+    "kind": "export-declaration",
+    "counter": "financing",
+    "currency": "USD",
+    "status": "cleared",
+    "financeable": True,
+    "overdrawn": False,
+    "replacement": None,
+    "revision": "A" * 43,
+}
+READY = {"status": "ready", "entries": 1}
 
 Answer = httpx.Response | Exception
 
@@ -73,14 +84,7 @@ def good(content: Any, status: int = 200) -> httpx.Response:
 
 
 def problem(kind: ProblemType) -> httpx.Response:
-    body = Problem(
-        type=kind.uri,
-        title=kind.title,
-        title_zh=kind.title_zh,
-        status=kind.status,
-        detail=kind.advice,
-        detail_zh=kind.advice_zh,
-    )
+    body = Problem.of(kind)
     return httpx.Response(kind.status, content=canonical(body), headers={"Content-Type": problems.CONTENT_TYPE})
 
 
@@ -96,18 +100,18 @@ def problem(kind: ProblemType) -> httpx.Response:
     ],
 )
 def test_a_write_is_repeated_in_the_same_bytes(trouble: Answer) -> None:
-    line = Line(trouble, trouble, good(RECEIPT, 201))
-    assert line.client().close(CLOSE, "k" * 32).receipt.index == 1
+    line = Line(trouble, trouble, good({"steps": [RECEIPT]}, 201))
+    assert line.client().take_steps(CLOSE, "k" * 32).steps[0].receipt.index == 1
     assert line.waits == [1.0, 2.0]
     assert {(r.method, r.url.path, r.content, r.headers["Idempotency-Key"]) for r in line.requests} == {
-        ("POST", f"/v1/draws/{RECEIPT['draw']}/closure", canonical(CLOSE), "k" * 32)
+        ("POST", "/v1/steps", canonical(CLOSE), "k" * 32)
     }
 
 
 def test_attempts_are_bounded() -> None:
     line = Line(*[httpx.ReadTimeout("lost")] * 3)
     with pytest.raises(ServiceUnreachable) as caught:
-        line.client().close(CLOSE, "k" * 32)
+        line.client().take_steps(CLOSE, "k" * 32)
     assert caught.value.exit_code == EXIT_UNREACHABLE
     assert len(line.requests) == 3
 
@@ -115,7 +119,7 @@ def test_attempts_are_bounded() -> None:
 def test_a_service_that_stays_busy_counts_as_unreachable() -> None:
     line = Line(*[problem(problems.UNAVAILABLE)] * 3)
     with pytest.raises(ServiceRefused) as caught:
-        line.client().close(CLOSE, "k" * 32)
+        line.client().take_steps(CLOSE, "k" * 32)
     assert (caught.value.slug, caught.value.exit_code) == ("unavailable", EXIT_UNREACHABLE)
 
 
@@ -123,7 +127,7 @@ def test_a_service_that_stays_busy_counts_as_unreachable() -> None:
 def test_every_refusal_is_final_and_carries_its_problem(kind: ProblemType) -> None:
     line = Line(problem(kind))
     with pytest.raises(ServiceRefused) as caught:
-        line.client().close(CLOSE, "k" * 32)
+        line.client().take_steps(CLOSE, "k" * 32)
     assert (caught.value.slug, caught.value.problem.status, line.waits) == (kind.slug, kind.status, [])
     assert kind.title_zh in str(caught.value)
 
@@ -164,9 +168,9 @@ def test_what_is_no_answer_of_the_protocol_is_said_to_be_none(answer: httpx.Resp
         Line(answer).client().status(b"d" * 32)
 
 
-def test_health_and_status() -> None:
-    client = Line(good(HEALTH), good(STATUS)).client()
-    assert client.health().entries == 1
+def test_readiness_and_status() -> None:
+    client = Line(good(READY), good(STATUS)).client()
+    assert client.ready().entries == 1
     assert client.status(bytes(32)).financeable
 
 

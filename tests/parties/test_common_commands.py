@@ -34,19 +34,9 @@ Shown = PartyError | DomainError | ZkError
 
 
 def refusal(kind: ProblemType) -> ServiceRefused:
-    line = LineProblem(line=1, type=kind.uri, code="sigma", detail="the proof does not hold")
-    field = FieldProblem(path="/lines/0", detail="is missing")
-    problem = Problem(
-        type=kind.uri,
-        title=kind.title,
-        title_zh=kind.title_zh,
-        status=kind.status,
-        detail=kind.advice,
-        detail_zh=kind.advice_zh,
-        lines=[line],
-        fields=[field],
-    )
-    return ServiceRefused(problem)
+    line = LineProblem(line=1, type=kind.uri, code="sigma", detail="the draw is closed")
+    field = FieldProblem(path="/lines/0", detail="Field required")
+    return ServiceRefused(Problem.of(kind, lines=[line], fields=[field]))
 
 
 ERRORS: list[tuple[Shown, int, str]] = [
@@ -100,8 +90,10 @@ def test_errors_for_programs(error: Shown, code: int, name: str) -> None:
 
 def test_lines_and_fields_of_a_problem_are_shown() -> None:
     result = CliRunner().invoke(application(refusal(problems.PROOF_INVALID)), ["run", "-o", "file"])
-    assert "line 2: the proof does not hold" in result.stderr
-    assert "/lines/0: is missing" in result.stderr
+    assert "line 2: the draw is closed" in result.stderr
+    assert "第 2 行：该笔登记已结清" in result.stderr
+    assert "/lines/0: Field required" in result.stderr
+    assert "/lines/0：缺少该字段" in result.stderr
 
 
 def test_usage_errors_are_2() -> None:

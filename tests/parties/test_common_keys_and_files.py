@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from parties.common.credentials import Said, issue_credential, said_bytes, verify_credential
+from parties.common.credentials import Said, issue_credential, verify_credential, verify_presentation
 from parties.common.errors import HomeError, InputError, PartyError, Refused
 from parties.common.home import Home, read_identity, write_private
 from parties.common.keyring import About, create_signer, create_viewer, load_signer, load_viewer
@@ -202,13 +202,18 @@ def said(world: World) -> Said:
     return Said(
         document=document.document,
         kind=KIND,
+        counter="financing",
         currency="USD",
         epoch=1,
         number="232520260028296053",
         holder="91320581MA1P3K7L9H",
         name="苏州",
         date="2026-03-06",
+        declared="2026-03-02",
+        total=250_00,
         limit=100_00,
+        mode="0615",
+        share="part",
         owner=document.owner.encode(),
     )
 
@@ -217,7 +222,11 @@ def test_a_credential_holds(world: World) -> None:
     credential = issue_credential(world.suite, world.parameters, said(world), world.attester, world.randomness)
     facts = verify_credential(world.suite, world.parameters, credential)
     assert (facts.document, facts.currency, facts.epoch) == (credential.document, "USD", 1)
-    assert b"signature" not in said_bytes(credential)
+    presented = credential.present(["number", "limit"])
+    assert verify_presentation(world.suite, world.parameters, presented, ["number", "limit"]) == facts
+    assert (presented.number, presented.limit) == ("232520260028296053", 100_00)
+    assert b"signature" not in presented.said()
+    assert b"disclosed" not in presented.said()
 
 
 @pytest.mark.parametrize(
@@ -228,9 +237,15 @@ def test_a_credential_holds(world: World) -> None:
         {"holder": "91330206MA2AF8CXX8"},
         {"name": "宁波"},
         {"date": "2026-03-07"},
+        {"declared": "2026-03-03"},
+        {"total": 250_01},
+        {"mode": "0110"},
+        {"share": "whole"},
+        {"salts": b"s" * 32},
         {"currency": "EUR"},
         {"epoch": 2},
         {"kind": "another-kind"},
+        {"counter": "payment"},
         {"document": b"d" * 32},
         {"signature": b"x" * 65},
         {"owner": b"\x02" + bytes(32)},

@@ -21,8 +21,10 @@ import pytest
 from parties.common.errors import InputError, PartyError, Refused, ServiceRefused, ServiceUnreachable
 from parties.common.home import Home
 from parties.common.keyring import About, create_signer
+from parties.common.sheet import REASON_COLUMN, Sheet
 from parties.customs import register as register_module
 from parties.customs.enrol import Enterprise, enrol, enterprise_file
+from parties.customs.publish import RecordDraft
 from parties.customs.register import (
     PENDING_FILE,
     DocumentRecord,
@@ -31,7 +33,6 @@ from parties.customs.register import (
     record_file,
     register_declarations,
 )
-from parties.customs.sheet import REASON_COLUMN, Sheet
 from parties.enterprise.seed import create_wallet, new_words
 from parties.enterprise.wallet import discover
 from parties.regulator.open import fetch_entries, open_log
@@ -54,7 +55,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
 
 
 def office(scene: Scene) -> Office:
-    return Office(scene.suite, scene.home("customs"), scene.customs, scene.client, scene.randomness)
+    return Office(scene.suite, scene.home("customs"), scene.customs, scene.customs_client, scene.randomness)
 
 
 def register(scene: Scene, *declarations: tuple[str, str], **changes: Any) -> Report:
@@ -165,7 +166,7 @@ def test_what_is_registered_is_skipped(scene: Scene) -> None:
     register(scene, (FIRST, "USD 1"))
     report = register(scene, (FIRST, "USD 1"), (SECOND, "USD 2"))
     assert (numbers(report.already), numbers(report.registered), report.errors) == ([FIRST], [SECOND], [])
-    assert scene.client.health().entries == 3
+    assert scene.client.ready().entries == 3
 
 
 def test_another_value_for_the_same_declaration_is_no_amendment(scene: Scene) -> None:
@@ -183,7 +184,7 @@ def test_a_declaration_registered_for_one_owner_is_not_for_another(scene: Scene)
     report = register_declarations(office(scene), content)
     assert [(error.row, error.error.code) for error in report.errors] == [(2, "contradiction")]
     assert (numbers(report.registered), report.already) == ([SECOND], [])
-    assert scene.client.health().entries == 3
+    assert scene.client.ready().entries == 3
 
 
 def test_batches(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,8 +194,9 @@ def test_batches(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     report = register_declarations(office(scene), declarations_csv(declarations), lambda done, size: seen.append((done, size)))
     assert seen == [(2, 5), (4, 5), (5, 5)]
     assert [record.index for record in report.registered] == [0, 1, 2, 3, 4]
-    assert [path for path, _, _ in scene.wire.sent] == ["/v1/documents"] * 3
-    assert len({key for _, _, key in scene.wire.sent}) == 3
+    paths = [path for path, _, _ in scene.wire.sent]
+    assert paths == [*["/v1/documents"] * 3, "/v1/evaluations", "/v1/credentials"]
+    assert len({key for path, _, key in scene.wire.sent if path == "/v1/documents"}) == 3
     assert [number for number, _, _ in wallet(scene)] == [number for number, _ in declarations]
 
 
@@ -207,9 +209,10 @@ def test_a_file_without_declarations_sends_nothing(scene: Scene) -> None:
 
 def test_nothing_that_is_sent_names_anything(scene: Scene) -> None:
     register(scene, (FIRST, "USD 123456.78"))
-    (_, body, _) = scene.wire.sent[0]
-    for planted in (FIRST, HOLDER, "Ningbo", "12345678", "123456.78"):
-        assert planted.encode() not in body
+    assert len(scene.wire.sent) == 3
+    for _, body, _ in scene.wire.sent:
+        for planted in (FIRST, HOLDER, "Ningbo", "12345678", "123456.78"):
+            assert planted.encode() not in body
 
 
 def test_an_office_that_is_no_attester_is_told_so(scene: Scene) -> None:
@@ -274,10 +277,10 @@ def test_what_is_lost_on_the_way_is_sent_again_and_registered_once(scene: Scene,
     assert scene.home("customs").exists(PENDING_FILE)
     report = register(scene, (FIRST, "USD 1"), (SECOND, "USD 2"))
     assert (numbers(report.resumed), numbers(report.already), numbers(report.registered)) == ([FIRST], [FIRST], [SECOND])
-    assert scene.client.health().entries == 3
+    assert scene.client.ready().entries == 3
     assert not scene.home("customs").exists(PENDING_FILE)
-    bodies = {(body, key) for path, body, key in scene.wire.sent[:-1] if path == "/v1/documents"}
-    assert len(bodies) == 1
+    registrations = [(body, key) for path, body, key in scene.wire.sent if path == "/v1/documents"]
+    assert len(set(registrations[:-1])) == 1
     assert wallet(scene) == [(FIRST, "USD", 100), (SECOND, "USD", 200)]
 
 
@@ -289,7 +292,7 @@ def _lose_the_registration(scene: Scene, losing: str) -> None:
 
     class Known:
         def __init__(self) -> None:
-            self.register = scene.client.register
+            self.register = scene.customs_client.register
 
         def parameters(self, *_: object) -> object:
             return log
@@ -315,9 +318,10 @@ class Power:
         return limited
 
 
-@pytest.mark.parametrize("writes", range(5))
+@pytest.mark.parametrize("writes", range(12))
 def test_a_crash_at_any_write_is_mended_by_running_again(scene: Scene, monkeypatch: pytest.MonkeyPatch, writes: int) -> None:
-    """A run writes the batch, the owner's count, two records, and removes the batch: five steps, each of which is cut off."""
+    """A run writes the batch, the owner's count, what to publish of two papers, two records, and removes the batch.
+    Then it writes the evaluation key it sees, and for each paper that it is published. Each of twelve steps is cut off."""
     declarations = [(FIRST, "USD 1"), (SECOND, "USD 2")]
     power = Power(monkeypatch, writes)
     with pytest.raises(OSError, match="power failed"):
@@ -327,21 +331,16 @@ def test_a_crash_at_any_write_is_mended_by_running_again(scene: Scene, monkeypat
     report = register(scene, *declarations)
     assert report.errors == []
     assert {*numbers(report.resumed), *numbers(report.already), *numbers(report.registered)} == {FIRST, SECOND}
-    assert scene.client.health().entries == 3
+    assert scene.client.ready().entries == 3
+    assert scene.home("customs").names("unpublished") == []
+    drafts = [scene.home("customs").load(name, RecordDraft) for name in scene.home("customs").names("records")]
+    assert [(draft.number, draft.epoch) for draft in drafts] == [(FIRST, 1), (SECOND, 1)]
     assert wallet(scene) == [(FIRST, "USD", 100), (SECOND, "USD", 200)]
     assert scene.home("customs").load(enterprise_file(HOLDER), Enterprise).next == 2
 
 
 def refusal(kind: ProblemType) -> ServiceRefused:
-    body = Problem(
-        type=kind.uri,
-        title=kind.title,
-        title_zh=kind.title_zh,
-        status=kind.status,
-        detail=kind.advice,
-        detail_zh=kind.advice_zh,
-    )
-    return ServiceRefused(body)
+    return ServiceRefused(Problem.of(kind))
 
 
 def test_a_refusal_leaves_no_gap(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -350,7 +349,7 @@ def test_a_refusal_leaves_no_gap(scene: Scene, monkeypatch: pytest.MonkeyPatch) 
     def refuse(*_: object) -> None:
         raise refusal(problems.REGISTRATION_REFUSED)
 
-    monkeypatch.setattr(scene.client, "register", refuse)
+    monkeypatch.setattr(scene.customs_client, "register", refuse)
     with pytest.raises(ServiceRefused):
         register(scene, (SECOND, "USD 2"))
     monkeypatch.undo()
@@ -366,7 +365,7 @@ def test_a_service_that_cannot_tell_leaves_the_batch_pending(
     def fail(*_: object) -> None:
         raise refusal(kind)
 
-    monkeypatch.setattr(scene.client, "register", fail)
+    monkeypatch.setattr(scene.customs_client, "register", fail)
     with pytest.raises(ServiceRefused):
         register(scene, (FIRST, "USD 1"))
     monkeypatch.undo()
@@ -384,7 +383,7 @@ def test_an_old_copy_of_the_directory_cannot_double_a_limit(scene: Scene, tmp_pa
     with pytest.raises(Refused, match="newest copy") as caught:
         register(scene, (FIRST, "USD 1"))
     assert caught.value.code == "home-outdated"
-    assert scene.client.health().entries == 2
+    assert scene.client.ready().entries == 2
 
 
 def test_a_directory_without_keys(scene: Scene) -> None:

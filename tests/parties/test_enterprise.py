@@ -19,7 +19,7 @@ import pytest
 from parties.bank.commit import commit
 from parties.bank.desk import Desk as BankDesk
 from parties.bank.draft import Terms as DraftTerms
-from parties.bank.draft import draft_file, prepare_draft
+from parties.bank.draft import draft_file, make_drafts, prepare_draft
 from parties.common.errors import InputError, Refused, ServiceMisbehaved
 from parties.common.home import Home
 from parties.common.keyring import load_viewer
@@ -449,7 +449,10 @@ def test_a_bank_that_takes_more_than_was_asked(scene: Scene) -> None:
 
 
 def test_a_bank_that_takes_longer_than_was_given(scene: Scene) -> None:
-    decision = answer(scene, dishonest(scene, "A", f"{A}=USD 10.00", expires=NOW + 30 * 86_400))
+    desk = scene.bank("A")
+    record = prepare_draft(desk, scene.check(desk, scene.apply(desk, [f"{A}=USD 10.00"])), DraftTerms())
+    longer = make_drafts(desk, record.model_copy(update={"expires": NOW + 30 * 86_400}), DraftTerms())
+    decision = answer(scene, draft_file(desk, longer))
     assert decision.approval.refused == "not-applied-for"
 
 

@@ -29,7 +29,7 @@ from parties.common.sealed_files import read_sealed
 from parties.regulator.approve import approve, read_draft
 from parties.regulator.cli import app
 from parties.regulator.open import OpenedLog, fetch_entries, open_log, read_export
-from parties.regulator.report import CSV_COLUMNS, as_text, describe, document_rows, draw_rows, to_csv, total_rows
+from parties.regulator.report import CSV_COLUMNS, DRAW_COLUMNS, as_text, describe, document_rows, draw_rows, to_csv, total_rows
 from schemas.domain.identifiers import DeclarationNumber
 from schemas.sealed import ApprovalFile, DraftFile, DrawMemo
 from tests.parties.scene import FIRST, HOLDER, NOW, ORIGIN, SECOND, TOKEN, YEN, Scene
@@ -44,8 +44,9 @@ def open_scene(scene: Scene, search: Search | None = None) -> OpenedLog:
 
 def planted(scene: Scene) -> None:
     """Two financings and a repayment; what `expected` says."""
-    scene.lend(scene.bank("A"), [f"{FIRST}=USD 600000.00", f"{SECOND}=USD 48200.00"], Terms(reference="A-1"))
-    scene.lend(scene.bank("B"), [f"{FIRST}=USD 350000.00"], Terms(reference="B-1", note="=cmd"))
+    lines = [f"{FIRST}=USD 600000.00", f"{SECOND}=USD 48200.00"]
+    scene.lend(scene.bank("A"), lines, Terms(reference="A-1"), disbursed=True)
+    scene.lend(scene.bank("B"), [f"{FIRST}=USD 350000.00"], Terms(reference="B-1", note="=cmd"), disbursed=True)
     repay(scene.bank("B"), Instruction("repaid-own-funds", Money.parse("USD 100000.00"), reference="B-1"))
     repay(scene.bank("A"), Instruction("repaid-proceeds", settle=True, reference="A-1", number=SECOND))
 
@@ -104,9 +105,9 @@ def test_handles_alone_open_the_same(scene: Scene) -> None:
 def test_what_a_memo_hides_is_found_by_logarithm_with_an_alert(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, lie: bool
 ) -> None:
-    honest = bank_draft._memos
+    honest = bank_draft.draw_memos
 
-    def hiding(desk: Any, application: Any, opening: Any, terms: Any) -> Memos:
+    def hiding(*arguments: Any) -> Memos:
         true = DrawMemo(
             amount=1,
             blinding=bytes(32),
@@ -118,9 +119,9 @@ def test_what_a_memo_hides_is_found_by_logarithm_with_an_alert(
             note="",
         )
         told = memo_for(scene.regulator.seal.public, true) if lie else bytes(MEMO_SIZE)
-        return Memos(honest(desk, application, opening, terms).owner, told)
+        return Memos(honest(*arguments).owner, told)
 
-    monkeypatch.setattr(bank_draft, "_memos", hiding)
+    monkeypatch.setattr(bank_draft, "draw_memos", hiding)
     scene.lend(scene.bank("A"), [f"{FIRST}=USD 600000.00"])
     opened = open_scene(scene)
     assert figures(opened)[FIRST] == {
@@ -134,12 +135,12 @@ def test_what_a_memo_hides_is_found_by_logarithm_with_an_alert(
     (draw,) = opened.documents[0].draws
     assert draw.memo is None
     assert alert.draw == draw.state.draw
-    assert draw_rows(opened)[0][1:3] == ["?", "?"]
+    assert draw_rows(opened)[0][1:4] == ["?", "bank-a", "?"]
 
 
 def test_an_amount_beyond_the_bound_is_said_to_be_unknown(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = bank_draft._memos
-    monkeypatch.setattr(bank_draft, "_memos", lambda *arguments: Memos(honest(*arguments).owner, bytes(MEMO_SIZE)))
+    honest = bank_draft.draw_memos
+    monkeypatch.setattr(bank_draft, "draw_memos", lambda *arguments: Memos(honest(*arguments).owner, bytes(MEMO_SIZE)))
     scene.lend(scene.bank("A"), [f"{FIRST}=USD 600000.00"])
     opened = open_scene(scene, Search(bound=1_000_00))
     assert {alert.code for alert in opened.alerts} == {"memo-unreadable", "amount-unknown"}
@@ -151,7 +152,7 @@ def test_an_amount_beyond_the_bound_is_said_to_be_unknown(scene: Scene, monkeypa
 def test_an_export_opens_like_the_service(scene: Scene) -> None:
     planted(scene)
     path = scene.path("log.ndjson")
-    assert export_log(scene.client, TOKEN, path) == scene.client.health().entries
+    assert export_log(scene.client, TOKEN, path) == scene.client.ready().entries
     assert describe(open_log(scene.suite, scene.regulator, read_export(path))) == describe(open_scene(scene))
 
 
@@ -229,9 +230,20 @@ def test_cells() -> None:
 def test_tables_have_a_cell_a_column(scene: Scene) -> None:
     planted(scene)
     opened = open_scene(scene)
-    assert document_rows(opened)[0][:4] == [FIRST, HOLDER, "Ningbo Exports", "USD 1,000,000.00"]
+    assert document_rows(opened)[0][:6] == [
+        FIRST,
+        "export-declaration (financing)",
+        "cleared 结关",
+        HOLDER,
+        "Ningbo Exports",
+        "USD 1,000,000.00",
+    ]
     assert [row[0] for row in total_rows(opened)] == ["JPY", "USD"]
-    assert draw_rows(opened)[1][-2:] == ["open", "repaid-own-funds USD 100,000.00"]
+    rows = draw_rows(opened)
+    assert {len(row) for row in rows} == {len(DRAW_COLUMNS)}
+    stage, steps = rows[1][-2:]
+    assert stage == "partly-repaid 部分还款"
+    assert steps.endswith("; disbursed USD 350,000.00; repaid-own-funds USD 100,000.00")
 
 
 # --- headroom proofs for an enterprise without a wallet -------------------------------------------------------------------
@@ -322,7 +334,7 @@ def test_a_draft_for_the_owner_is_not_for_the_regulator(scene: Scene) -> None:
 
 
 def test_the_commands(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtime, "connect", lambda url: scene.client)
+    monkeypatch.setattr(runtime, "connect", scene.connect)
     monkeypatch.setattr(runtime, "now", lambda: scene.now)
     run, home = CliRunner().invoke, str(scene.directory / "regulator")
     token = scene.path("export.token")

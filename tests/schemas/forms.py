@@ -161,7 +161,8 @@ def values(form: Form) -> st.SearchStrategy[Any]:
             least = form.least or 0
             return st.lists(values(form_of(*get_args(form.base))), min_size=least, max_size=max(least, min(2, form.most or 2)))
         case origin if origin is dict:
-            return objects
+            key, value = get_args(form.base)
+            return objects if value is Any else st.dictionaries(values(form_of(key)), values(form_of(value)), max_size=3)
         case base if base is bool:
             return st.booleans()
         case base if base is int:
@@ -201,7 +202,8 @@ def sample(form: Form) -> Any:
         case origin if origin is list:
             return [sample(form_of(*get_args(form.base)))]
         case origin if origin is dict:
-            return {"planted": "PLANTED WORDS"}
+            value = get_args(form.base)[1]
+            return {"planted": "PLANTED WORDS"} if value is Any else {"0110": sample(form_of(value))}
         case base if base is bool:
             return True
         case base if base is int:

@@ -15,15 +15,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.domain.csv_form import COLUMNS, MAXIMUM_BYTES, Reading, read_declarations
+from schemas.domain.csv_form import COLUMNS, MAXIMUM_BYTES, Reading, read_declarations, read_papers
 from schemas.domain.currency import Currency, currencies, format_amount, parse_amount
 from schemas.domain.declaration import Declaration, Status
 from schemas.domain.errors import DomainError, ErrorCode
 from schemas.domain.supervision import SupervisionMode, SupervisionModes
+from schemas.kinds import load_kinds
 from zkcore.amounts import MAXIMUM
 
 SAMPLES = files("schemas.domain") / "samples"
 USD, JPY = Currency.parse("USD"), Currency.parse("JPY")
+SHARES = load_kinds()[0].shares
 CHINESE = {column: names[0] for column, names in COLUMNS.items()}
 ROW = {
     "declaration_number": "310420260083605699",
@@ -78,7 +80,7 @@ def test_a_row_becomes_a_declaration() -> None:
     assert declaration.status is Status.CLEARED
     assert declaration.items[0].name == "微波炉, 台式"
     assert str(declaration.items[0].quantity) == "1216.5"
-    assert declaration.limits() == {USD: 50_000_000}
+    assert declaration.limits(SHARES) == {USD: 50_000_000}
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
@@ -100,15 +102,15 @@ def test_items_are_gathered_in_their_order_wherever_their_rows_stand() -> None:
     assert not reading.errors
     gathered, other = reading.declarations
     assert [item.number for item in gathered.items] == [1, 2]
-    assert gathered.limits() == {USD: 50_000_000, JPY: 1_000}
-    assert other.limits() == {USD: 50_000_000}
+    assert gathered.limits(SHARES) == {USD: 50_000_000, JPY: 1_000}
+    assert other.limits(SHARES) == {USD: 50_000_000}
 
 
 def test_a_tax_refund_number_and_the_plain_one_are_one_declaration() -> None:
     first = {**ROW, "declaration_number": ROW["declaration_number"] + "001"}
     second = {**ROW, "declaration_number": ROW["declaration_number"] + "002", "item_number": "2"}
     (declaration,) = read(first, second).declarations
-    assert declaration.limits() == {USD: 100_000_000}
+    assert declaration.limits(SHARES) == {USD: 100_000_000}
 
 
 @pytest.mark.parametrize(
@@ -191,7 +193,7 @@ def test_a_sum_beyond_the_largest_amount_leaves_the_declaration_out() -> None:
 def test_a_declaration_that_has_not_left_needs_no_export_date() -> None:
     (declaration,) = read({**ROW, "status": "申报", "exported_on": ""}).declarations
     assert declaration.exported_on is None
-    assert declaration.limits() == {}
+    assert declaration.limits(SHARES) == {}
 
 
 def test_row_numbers_are_those_of_a_spreadsheet() -> None:
@@ -238,9 +240,55 @@ def test_a_broken_quotation_ends_the_reading_without_half_a_declaration() -> Non
 
 
 def test_the_table_of_modes_may_be_the_authority_s_own() -> None:
-    modes = SupervisionModes([SupervisionMode("0110", "general trade", "一般贸易", 50)])
+    modes = SupervisionModes([SupervisionMode("0110", "another name", "另一名称")])
     (declaration,) = read_declarations(table(ROW).encode(), modes).declarations
-    assert declaration.limits() == {USD: 25_000_000}
+    assert declaration.supervision_mode.name_zh == "另一名称"
+
+
+def test_imports_are_read_when_asked_for() -> None:
+    number = ROW["declaration_number"]
+    imported = {**ROW, "declaration_number": number[:8] + "1" + number[9:]}
+    content = table(imported).replace("exported_on", "进口日期").replace("owner_name", "消费使用单位").encode()
+    (declaration,) = read_declarations(content, flow="import").declarations
+    assert declaration.number.text == imported["declaration_number"]
+    assert read_declarations(content).declarations == ()
+    assert single_error(read_declarations(table(ROW).encode(), flow="import"))[2] is ErrorCode.DECLARATION_NUMBER
+
+
+PAPER = "单证编号,企业名称,统一社会信用代码,日期,金额,币制,状态"
+FILING = 'SW-2026-0001,宁波虚构电器有限公司,91330206MA2AF8CXX8,2026-03-05,"65,000.00",USD,结关'
+
+
+def test_papers_of_other_kinds_are_read_one_a_row() -> None:
+    reading = read_papers(f"{PAPER}\n{FILING}\n{FILING.replace('USD', 'EUR')}\n".encode())
+    assert [(paper.number.text, paper.total, paper.currency.alpha) for paper in reading.papers] == [
+        ("SW-2026-0001", 65_000_00, "USD"),
+        ("SW-2026-0001", 65_000_00, "EUR"),
+    ]
+    assert (reading.errors, reading.refused_rows) == ((), ())
+
+
+@pytest.mark.parametrize(
+    "rows,refused",
+    [
+        ([FILING, FILING], (2, 3)),
+        ([FILING.replace("2026-03-05", "5.3.2026"), FILING.replace("0001", "0002")], (2,)),
+        ([FILING + ",more"], (2,)),
+        ([FILING.replace("结关", "完成")], (2,)),
+        ([FILING.replace('"65,000.00"', "0")], (2,)),
+        ([FILING.replace("SW-2026-0001", "2.2332E+17")], (2,)),
+    ],
+)
+def test_faulty_papers_are_refused_by_row(rows: list[str], refused: tuple[int, ...]) -> None:
+    reading = read_papers("\n".join([PAPER, *rows]).encode())
+    assert reading.refused_rows == refused
+    assert {error.row for error in reading.errors} == set(refused)
+    assert len(reading.papers) == len(rows) - len(refused)
+
+
+@given(st.binary(max_size=400))
+def test_no_file_of_papers_makes_it_fail(content: bytes) -> None:
+    assert read_papers(content).papers == ()
 
 
 @given(st.binary(max_size=400))
@@ -287,12 +335,12 @@ def samples() -> tuple[Declaration, ...]:
 def test_the_sample_is_large_and_varied(samples: tuple[Declaration, ...]) -> None:
     assert len(samples) >= 44
     assert len({declaration.number for declaration in samples}) == len(samples)
-    assert sum(bool(declaration.limits()) for declaration in samples) >= 40
-    assert {currency for declaration in samples for currency in declaration.limits()} == set(currencies())
+    assert sum(bool(declaration.limits(SHARES)) for declaration in samples) >= 40
+    assert {currency for declaration in samples for currency in declaration.limits(SHARES)} == set(currencies())
     assert len({declaration.supervision_mode for declaration in samples}) >= 5
     assert {declaration.status for declaration in samples} == set(Status)
     assert sum(len(declaration.items) > 1 for declaration in samples) >= 8
-    assert sum(len(declaration.limits()) > 1 for declaration in samples) == 1
+    assert sum(len(declaration.limits(SHARES)) > 1 for declaration in samples) == 1
     assert all("虚构" in company.name for declaration in samples for company in (declaration.consignor, declaration.owner))
 
 
@@ -322,7 +370,7 @@ def test_each_story_has_its_declaration(
     assert declaration.owner == declaration.consignor
     assert declaration.status is Status.CLEARED
     assert declaration.supervision_mode.code == "0110"
-    assert declaration.limits() == limits
+    assert declaration.limits(SHARES) == limits
     assert declaration.number.text in (SAMPLES / "README.md").read_text(encoding="utf-8")
 
 

@@ -18,11 +18,14 @@ from hypothesis import strategies as st
 from schemas.domain.currency import Currency
 from schemas.domain.declaration import Company, Declaration, Item, Status
 from schemas.domain.errors import DomainError, ErrorCode
-from schemas.domain.identifiers import CreditCode, DeclarationNumber
+from schemas.domain.identifiers import CreditCode, DeclarationNumber, PaperNumber
 from schemas.domain.supervision import SupervisionMode, SupervisionModes, default_modes
+from schemas.domain.tables import table
+from schemas.kinds import load_kinds
 from zkcore.amounts import MAXIMUM
 
 USD, JPY, EUR = Currency.parse("USD"), Currency.parse("JPY"), Currency.parse("EUR")
+SHARES = load_kinds()[0].shares
 ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 SYNTHETIC_CODES = (
     "91320581MA1P3K7L9H",
@@ -100,6 +103,28 @@ def test_declaration_numbers_round_trip(office: int, year: int, serial: int, suf
     assert DeclarationNumber.parse(f"{text}{suffix:03d}").text == text
 
 
+def test_an_import_is_asked_for_as_such() -> None:
+    assert DeclarationNumber.parse("310420261083605699", "import").text == "310420261083605699"
+    with pytest.raises(DomainError, match="export declaration"):
+        DeclarationNumber.parse("310420260083605699", "import")
+
+
+@pytest.mark.parametrize("text", ["SW-2026-0001", "sw-2026-0001 ", "'SW-2026-0001"])
+def test_the_number_of_another_paper_is_normalised(text: str) -> None:
+    assert PaperNumber.parse(text).text == "SW-2026-0001"
+
+
+def test_a_declaration_is_a_paper_too() -> None:
+    assert PaperNumber.parse("310420260083605699001").text == "310420260083605699"
+
+
+@pytest.mark.parametrize("text", ["", "-1", "A/B", "A B", "X" * 33, "2.2332E+17", "发票一", "A=1"])
+def test_what_is_no_number_of_a_paper(text: str) -> None:
+    with pytest.raises(DomainError) as refusal:
+        PaperNumber.parse(text)
+    assert refusal.value.code is ErrorCode.DECLARATION_NUMBER
+
+
 # --- credit code ----------------------------------------------------------------------------------------------------------
 
 
@@ -156,10 +181,11 @@ def _is_accepted(code: str) -> bool:
 
 def test_the_shipped_modes() -> None:
     modes = default_modes()
-    assert modes.find(" 0110 ").share == 100
-    assert modes.find("0110").name_zh == "一般贸易"
-    assert 0 < modes.find("0214").share < 100
-    assert modes.find("3100").share == 0
+    assert modes.find(" 0110 ").name_zh == "一般贸易"
+    # Whoever adds a mode decides how far it is financeable, and the other way round.
+    assert set(SHARES) == set(table("supervision_modes.toml", "modes"))
+    assert (SHARES["0110"], SHARES["3100"]) == (100, 0)
+    assert 0 < SHARES["0214"] < 100
 
 
 @pytest.mark.parametrize("code", ["", "110", "0119", "01100", "general trade"])
@@ -169,16 +195,20 @@ def test_an_unknown_mode_is_never_financed_by_accident(code: str) -> None:
     assert refusal.value.code is ErrorCode.SUPERVISION_MODE
 
 
-@pytest.mark.parametrize("share", [-1, 101, 0.5, True])
-def test_a_share_in_the_table_is_a_whole_percent(share: int) -> None:
-    with pytest.raises(ValueError, match="whole percent"):
-        SupervisionMode("0110", "general trade", "一般贸易", share)
-
-
 def test_an_authority_may_have_its_own_table() -> None:
-    modes = SupervisionModes([SupervisionMode("0110", "general trade", "一般贸易", 90)])
-    cleared = replace(declaration(item(1, 1001)), supervision_mode=modes.find("0110"))
-    assert cleared.limits() == {USD: 900}
+    modes = SupervisionModes([SupervisionMode("0111", "another trade", "另一贸易")])
+    cleared = replace(declaration(item(1, 1001)), supervision_mode=modes.find("0111"))
+    assert cleared.limits({"0111": 90}) == {USD: 900}
+
+
+def test_a_mode_that_the_kind_does_not_list_is_refused() -> None:
+    with pytest.raises(DomainError, match="do not list") as refusal:
+        declaration(item(1, 1001)).limits({"0214": 90})
+    assert refusal.value.code is ErrorCode.SUPERVISION_MODE
+
+
+def test_without_a_table_modes_play_no_part() -> None:
+    assert declaration(item(1, 1001), mode="3100").limits({}) == {USD: 1001}
 
 
 @pytest.mark.parametrize("text,status", [("结关", Status.CLEARED), (" Cleared ", Status.CLEARED), ("退关", Status.RETURNED)])
@@ -201,48 +231,45 @@ def test_an_unknown_status_is_refused() -> None:
 
 
 def test_one_limit_per_currency() -> None:
-    limits = declaration(item(1, 100_00), item(2, 18_500, JPY), item(3, 23_45)).limits()
+    limits = declaration(item(1, 100_00), item(2, 18_500, JPY), item(3, 23_45)).limits(SHARES)
     assert limits == {USD: 123_45, JPY: 18_500}
 
 
 @pytest.mark.parametrize("status", [status for status in Status if status is not Status.CLEARED])
 def test_only_a_cleared_declaration_is_financeable(status: Status) -> None:
     pending = declaration(item(1, 100_00), status=status)
-    assert pending.limits() == {}
+    assert pending.limits(SHARES) == {}
     assert pending.totals() == {USD: 100_00}
-    with pytest.raises(DomainError, match="only a cleared one") as refusal:
-        pending.require_financeable()
-    assert refusal.value.code is ErrorCode.NOT_FINANCEABLE
+    assert pending.shares(SHARES) == {USD: 100_00}
 
 
 def test_the_mode_decides_how_far() -> None:
     # 20 percent of the sum, rounded down once: 20 percent of 3.33 is 0.666.
-    assert declaration(item(1, 111), item(2, 222), mode="0214").limits() == {USD: 66}
-    assert declaration(item(1, 4), item(2, 500, EUR), mode="0214").limits() == {EUR: 100}
-    declaration(item(1, 111), mode="0214").require_financeable()
+    assert declaration(item(1, 111), item(2, 222), mode="0214").limits(SHARES) == {USD: 66}
+    assert declaration(item(1, 4), item(2, 500, EUR), mode="0214").limits(SHARES) == {EUR: 100}
 
 
 def test_a_mode_under_which_nobody_pays_gives_nothing() -> None:
     sample = declaration(item(1, 100_00), mode="3010")
-    assert sample.limits() == {}
+    assert sample.limits(SHARES) == {}
     with pytest.raises(DomainError, match="supervision mode 3010"):
-        sample.require_financeable()
+        sample.shares(SHARES)
 
 
 @given(totals=st.lists(st.tuples(st.integers(1, 10**12), st.sampled_from([USD, JPY, EUR])), min_size=1, max_size=6))
 def test_limits_never_pass_what_was_declared(totals: list[tuple[int, Currency]]) -> None:
     items = [item(number, total, currency) for number, (total, currency) in enumerate(totals, start=1)]
     full, part = declaration(*items), declaration(*items, mode="0214")
-    assert full.limits() == full.totals()
-    assert sum(full.limits().values()) == sum(total for total, _ in totals)
-    assert all(limit * 5 <= full.totals()[currency] for currency, limit in part.limits().items())
+    assert full.limits(SHARES) == full.totals()
+    assert sum(full.limits(SHARES).values()) == sum(total for total, _ in totals)
+    assert all(limit * 5 <= full.totals()[currency] for currency, limit in part.limits(SHARES).items())
 
 
 def test_a_sum_beyond_the_largest_amount_is_refused() -> None:
     with pytest.raises(DomainError) as refusal:
-        declaration(item(1, MAXIMUM), item(2, 1)).limits()
+        declaration(item(1, MAXIMUM), item(2, 1)).limits(SHARES)
     assert refusal.value.code is ErrorCode.AMOUNT
-    assert declaration(item(1, MAXIMUM), item(2, 1, JPY)).limits() == {USD: MAXIMUM, JPY: 1}
+    assert declaration(item(1, MAXIMUM), item(2, 1, JPY)).limits(SHARES) == {USD: MAXIMUM, JPY: 1}
 
 
 @pytest.mark.parametrize("numbers", [[], [2], [1, 3], [1, 1], [2, 1], [0, 1]])

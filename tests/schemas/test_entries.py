@@ -9,19 +9,66 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.canonical import canonical, parse_strict
-from schemas.entries import MAXIMUM_ENTRY_SIZE, Closed, Drawn, Genesis, Kind, Reduced, Registered, decode_entry, encode_entry
-from schemas.messages import CloseMessage, DrawMessage, ReduceMessage, RegisterMessage, ViewMessage
-from tests.builders import NOW, make_close, make_draw, make_reduce, make_register, make_view, make_world
+from schemas.entries import (
+    MAXIMUM_ENTRY_SIZE,
+    Amended,
+    AnyEntry,
+    Applied,
+    Closed,
+    Decided,
+    Disbursed,
+    Drawn,
+    Expired,
+    Reduced,
+    Registered,
+    ShownOverdrawn,
+    StatusChanged,
+    decode_entry,
+    encode_entry,
+)
+from schemas.messages import (
+    AmendMessage,
+    ApplyMessage,
+    ChangeStatusMessage,
+    CloseMessage,
+    DecideMessage,
+    DisburseMessage,
+    DrawMessage,
+    ExpireMessage,
+    OverdrawnMessage,
+    ReduceMessage,
+    RegisterMessage,
+    ViewMessage,
+)
+from tests.builders import (
+    ANYBODY,
+    NOW,
+    make_amend,
+    make_apply,
+    make_close,
+    make_decide,
+    make_disburse,
+    make_draw,
+    make_kind,
+    make_moved_draw,
+    make_overdrawn,
+    make_reduce,
+    make_register,
+    make_status,
+    make_view,
+    make_world,
+)
 from tests.schemas.forms import messages
 from zkcore import engine
 from zkcore.errors import EncodingError, PointError
+from zkcore.operations import Expire
 
 SUITE = engine.load()
 WORLD = make_world(SUITE)
@@ -29,7 +76,12 @@ DOCUMENT = make_register(WORLD, 100_000)
 PAPER = DOCUMENT.committed()
 DRAW = make_draw(WORLD, PAPER, 60_000)
 CONSENTED = make_draw(WORLD, PAPER, 60_000, consented=True)
-DRAWN, LOAN = DRAW.committed()
+DRAWN, RESERVED = DRAW.committed()
+MOVED = make_moved_draw(WORLD, make_register(WORLD, 100_000).committed(), RESERVED)
+DISBURSED, PART = make_disburse(WORLD, DRAWN, RESERVED), make_disburse(WORLD, DRAWN, RESERVED, 1)
+_, LOAN = DISBURSED.committed(DRAWN, RESERVED)
+LOWERED = make_amend(WORLD, DRAWN, 100_000, 1)
+APPLIED = make_apply(WORLD, PAPER)
 REDUCTION = make_reduce(WORLD, DRAWN, LOAN, 60_000)
 REDUCED, SETTLED = REDUCTION.committed(WORLD, DRAWN, LOAN)
 CLOSE = make_close(WORLD, REDUCED, SETTLED)
@@ -47,6 +99,16 @@ TRIPS = {
     "register": Trip(RegisterMessage, DOCUMENT.operation),
     "draw": Trip(DrawMessage, DRAW.operation),
     "consented draw": Trip(DrawMessage, CONSENTED.operation),
+    "moved draw": Trip(DrawMessage, MOVED.operation),
+    "status": Trip(ChangeStatusMessage, make_status(WORLD, PAPER, "frozen")),
+    "replaced": Trip(ChangeStatusMessage, make_status(WORLD, PAPER, "deleted", WORLD.identifier())),
+    "amend": Trip(AmendMessage, LOWERED.operation),
+    "overdrawn": Trip(OverdrawnMessage, make_overdrawn(WORLD, LOWERED.committed(DRAWN))),
+    "apply": Trip(ApplyMessage, APPLIED.operation),
+    "decide": Trip(DecideMessage, make_decide(WORLD, PAPER, APPLIED.committed(), APPLIED.key, "accepted")),
+    "disburse": Trip(DisburseMessage, DISBURSED.operation),
+    "disburse part": Trip(DisburseMessage, PART.operation),
+    "expire": Trip(ExpireMessage, Expire(RESERVED.state.draw)),
     "reduce": Trip(ReduceMessage, REDUCTION.operation),
     "close": Trip(CloseMessage, CLOSE),
     "view": Trip(ViewMessage, make_view(WORLD, PAPER)),
@@ -76,6 +138,12 @@ def test_an_operation_survives_the_wire(name: str, engine_name: str) -> None:
         ("consented draw", ("draft", "consent", "asked")),
         ("draw", ("headroom", "left")),
         ("reduce", ("amount",)),
+        ("status", ("attester",)),
+        ("amend", ("attester",)),
+        ("amend", ("limit",)),
+        ("overdrawn", ("over",)),
+        ("apply", ("key",)),
+        ("disburse part", ("rest",)),
     ],
 )
 def test_what_is_no_point_is_refused_when_decoded(name: str, path: tuple[str, ...]) -> None:
@@ -89,13 +157,47 @@ def test_what_is_no_point_is_refused_when_decoded(name: str, path: tuple[str, ..
         trip.form.model_validate(value).decode(SUITE.group)
 
 
-ENTRIES: dict[str, Genesis | Registered | Drawn | Reduced | Closed] = {
-    "genesis": WORLD.genesis,
-    "register": Registered(time=NOW, body=RegisterMessage.of(DOCUMENT.operation)),
-    "draw": Drawn(time=NOW, body=DrawMessage.of(CONSENTED.operation)),
-    "reduce": Reduced(time=NOW, body=ReduceMessage.of(REDUCTION.operation)),
-    "close": Closed(time=NOW, body=CloseMessage.of(CLOSE)),
+def test_a_replacement_that_is_absent_is_null() -> None:
+    """32 zero bytes would be a second way to write it."""
+    value = json.loads(canonical(ChangeStatusMessage.of(TRIPS["status"].operation)))
+    assert value["replacement"] is None
+    with pytest.raises(EncodingError):
+        ChangeStatusMessage.model_validate({**value, "replacement": "A" * 43}).decode(SUITE.group)
+
+
+def _caller(entry: Any) -> dict[str, bytes]:
+    """Who called, in the entries that banks make."""
+    return {"caller": ANYBODY} if "caller" in entry.model_fields else {}
+
+
+WRITTEN: dict[str, Any] = {
+    "register": Registered,
+    "draw": Drawn,
+    "consented draw": Drawn,
+    "moved draw": Drawn,
+    "status": StatusChanged,
+    "replaced": StatusChanged,
+    "amend": Amended,
+    "overdrawn": ShownOverdrawn,
+    "apply": Applied,
+    "decide": Decided,
+    "disburse": Disbursed,
+    "disburse part": Disbursed,
+    "reduce": Reduced,
+    "close": Closed,
+    "expire": Expired,
 }
+ENTRIES: dict[str, AnyEntry] = {
+    "genesis": WORLD.genesis,
+    **{
+        name: entry(time=NOW, body=TRIPS[name].form.of(TRIPS[name].operation), **_caller(entry))
+        for name, entry in WRITTEN.items()
+    },
+}
+
+
+def test_there_is_one_of_every_entry() -> None:
+    assert {type(entry) for entry in ENTRIES.values()} == set(get_args(AnyEntry))
 
 
 @pytest.mark.parametrize("name", ENTRIES)
@@ -132,7 +234,7 @@ def test_an_entry_is_bounded() -> None:
 
 # --- whatever is read -----------------------------------------------------------------------------------------------------
 
-FORMS: list[Any] = [Genesis, Registered, Drawn, Reduced, Closed]
+FORMS: list[Any] = list(get_args(AnyEntry))
 
 
 @settings(max_examples=30, suppress_health_check=list(HealthCheck))
@@ -169,7 +271,7 @@ def test_a_bent_entry_is_another_or_refused(name: str, place: int, octet: bytes,
 
 
 def test_an_entry_that_is_too_long_is_not_written() -> None:
-    longest = WORLD.genesis.model_copy(update={"kinds": [Kind(name="freight-bill", restores=["released"] * 6_000)]})
+    longest = WORLD.genesis.model_copy(update={"kinds": [make_kind("freight-bill", restores=["released"] * 6_000)]})
     assert len(canonical(longest)) > MAXIMUM_ENTRY_SIZE
     with pytest.raises(EncodingError):
         encode_entry(longest)

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 
 from schemas.entries import Drawn, Registered
-from tests.builders import NOW, financing_request, make_draw, make_register, make_world, registration_request
+from tests.builders import ANYBODY, NOW, financing_request, make_draw, make_register, make_world, registration_request
 from tradeveil import describe
 from zkcore import engine
 
@@ -41,7 +41,7 @@ def test_real_messages_fit_their_schemas_and_bent_ones_do_not() -> None:
     assert complaints("registration-request", registration) == []
     assert complaints("financing-request", financing) == []
     assert complaints("entry", Registered(time=NOW, body=registration.documents[0])) == []
-    assert complaints("entry", Drawn(time=NOW, body=financing.lines[0])) == []
+    assert complaints("entry", Drawn(time=NOW, body=financing.lines[0], caller=ANYBODY)) == []
     assert complaints("financing-request", registration)
     assert complaints("registration-request", registration.model_copy(update={"documents": []}))
     short = registration.documents[0].model_copy(update={"proof": b""})

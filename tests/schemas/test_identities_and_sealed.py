@@ -13,14 +13,16 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from parties.common.request_keys import RequestSecret, sign_identity
 from schemas import sealed
 from schemas.canonical import canonical, parse_strict
 from schemas.identities import Identity
+from schemas.request_keys import verify_signature
 from schemas.sealed import DrawMemo, Loan, OpeningMessage
 from schemas.wire import SecretMessage
-from tests.builders import make_identity, make_world
+from tests.builders import ORIGIN, make_identity, make_world
 from zkcore import engine
-from zkcore.errors import BatchRejected, ZkError
+from zkcore.errors import BatchRejected, KeyRejected, ZkError
 
 SUITE = engine.load()
 WORLD = make_world(SUITE)
@@ -54,6 +56,44 @@ def test_an_identity_reads_back_and_holds() -> None:
 def test_a_changed_identity_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(BatchRejected):
         IDENTITY.model_copy(update=change).check(SUITE)
+
+
+OTHER = make_identity(WORLD, "attester", "customs", WORLD.attester, WORLD.attester_seal)
+
+
+def request_changed(**change: bytes) -> Identity:
+    assert IDENTITY.request_key is not None
+    return IDENTITY.model_copy(update={"request_key": IDENTITY.request_key.model_copy(update=change)})
+
+
+def test_a_request_key_is_bound_to_its_identity_in_both_directions() -> None:
+    """Another key cannot be put in, with whatever signature; and a key cannot be claimed by whom it did not sign for."""
+    assert OTHER.request_key is not None
+    thief = RequestSecret(b"t" * 32)
+    taken = request_changed(key=thief.public)
+    with pytest.raises(BatchRejected):
+        sign_identity(taken, thief).check(SUITE)
+    bound = WORLD.regulator.prove_possession(
+        SUITE, ORIGIN, "regulator", IDENTITY.seal_key, WORLD.randomness, OTHER.request_key.key
+    )
+    claimed = request_changed(key=OTHER.request_key.key, proof=bound)
+    with pytest.raises(KeyRejected):
+        claimed.check(SUITE)
+    with pytest.raises(KeyRejected):
+        request_changed(signature=bytes(64)).check(SUITE)
+    with pytest.raises(BatchRejected):
+        request_changed(proof=IDENTITY.proof).check(SUITE)
+    with pytest.raises(KeyRejected):
+        IDENTITY.model_copy(update={"request_key": None}).check(SUITE)
+    with pytest.raises(KeyRejected):
+        IDENTITY.model_copy(update={"name": "Another name"}).check(SUITE)
+
+
+@pytest.mark.parametrize("key", [bytes(32), b"\x01" + bytes(31), b"\xff" * 32], ids=["zero", "the identity", "no point"])
+def test_a_key_under_which_anybody_could_sign_is_refused(key: bytes) -> None:
+    signature = b"\x01" + bytes(63)  # R the identity and s zero: holds under the identity for any message
+    with pytest.raises(KeyRejected):
+        verify_signature(key, b"any message", signature)
 
 
 def test_a_key_that_is_no_point_is_refused() -> None:

@@ -26,9 +26,20 @@ names = st.from_regex(r"[a-z][a-z0-9-]{1,63}", fullmatch=True)
 tables = st.dictionaries(names, st.lists(st.sampled_from(REASONS), unique=True), min_size=1, max_size=5)
 
 
+REST = """
+attester = "customs"
+counters = ["financing"]
+use = "cumulative"
+reservation_days = 90
+applications = "optional"
+"""
+"""What else a kind has to say."""
+
+
 @given(kinds=tables)
 def test_what_was_written_is_read_in_its_order(path: Path, kinds: dict[str, list[str]]) -> None:
-    path.write_text("".join(f"[{name}]\nrestores = {restores!r}\n" for name, restores in kinds.items()), encoding="utf-8")
+    content = "".join(f"[{name}]\nrestores = {restores!r}\n{REST}" for name, restores in kinds.items())
+    path.write_text(content, encoding="utf-8")
     assert [(kind.name, list(kind.restores)) for kind in load_kinds(path)] == list(kinds.items())
 
 
@@ -54,11 +65,39 @@ WRONG = {
 }
 
 
+# Each is wrong in one thing alone.
+WRONG = {name: content.replace("restores =", f"{REST.lstrip()}restores =") for name, content in WRONG.items()}
+WRONG |= {
+    "a use of its own": f"[freight-bill]\nrestores = []{REST}".replace("cumulative", "twice"),
+    "no counter": f"[freight-bill]\nrestores = []{REST}".replace('["financing"]', "[]"),
+    "no day": f"[freight-bill]\nrestores = []{REST}".replace("90", "0"),
+    "applications of its own": f"[freight-bill]\nrestores = []{REST}".replace("optional", "often"),
+    "a share above all": f"[freight-bill]\nrestores = []{REST}[freight-bill.shares]\n0110 = 101\n",
+    "a mode of three digits": f"[freight-bill]\nrestores = []{REST}[freight-bill.shares]\n011 = 100\n",
+}
+
+
 @pytest.mark.parametrize("content", WRONG.values(), ids=WRONG.keys())
 def test_anything_else_is_refused(path: Path, content: str) -> None:
     path.write_text(content, encoding="utf-8")
     with pytest.raises(ValueError):  # noqa: PT011 - a TOMLDecodeError is a ValueError too
         load_kinds(path)
+
+
+@pytest.mark.parametrize("field", ["attester", "counters", "use", "reservation_days", "applications"])
+def test_every_field_is_asked_for(path: Path, field: str) -> None:
+    lines = [line for line in REST.splitlines() if not line.startswith(field)]
+    path.write_text("[freight-bill]\nrestores = []\n" + "\n".join(lines), encoding="utf-8")
+    with pytest.raises(ValueError, match=field):
+        load_kinds(path)
+
+
+def test_the_shipped_kinds() -> None:
+    kinds = {kind.name: kind for kind in load_kinds()}
+    assert {kind.attester for kind in kinds.values()} == {"customs", "tax", "logistics", "insurer"}
+    assert kinds["import-declaration"].counters == ["payment", "financing"]
+    assert {name for name, kind in kinds.items() if kind.use == "single"} == {"capital-account-voucher", "freight-bill"}
+    assert {name for name, kind in kinds.items() if kind.shares} == {"export-declaration"}
 
 
 def test_what_is_no_text_is_refused(path: Path) -> None:

@@ -37,7 +37,7 @@ def test_each_type_says_what_to_do_in_both_languages(kind: ProblemType) -> None:
 
 
 def test_the_service_uses_every_type_and_no_other() -> None:
-    code = "\n".join(path.read_text("utf-8") for path in Path(service.__path__[0]).glob("*.py"))
+    code = "\n".join(path.read_text("utf-8") for path in Path(service.__path__[0]).rglob("*.py"))
     used = set(re.findall(r"problems\.([A-Z_]+)", code))
     names = {name for name, value in vars(problems).items() if isinstance(value, ProblemType)}
     assert used <= names | {"ALL"}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -22,18 +23,22 @@ from fastapi.testclient import TestClient
 from pydantic import BaseModel
 from sqlalchemy import Engine, MetaData, create_engine
 
-from schemas.answers import DrawReceipt, FinancingAnswer, RegistrationAnswer
+from parties.common.request_keys import Requester, RequestSecret, RequestSigner
+from schemas.answers import DocumentReceipt, FinancingAnswer, RegistrationAnswer, StepsAnswer
 from schemas.canonical import canonical
-from schemas.messages import CloseMessage, ReduceMessage, ViewMessage
+from schemas.messages import AmendMessage, ChangeStatusMessage, OverdrawnMessage, ViewMessage
 from schemas.problems import CONTENT_TYPE, Problem, ProblemType
 from schemas.wire import encode_base64url
 from service.app import create_app
 from service.genesis import store
-from service.settings import DATABASE_VARIABLE, TOKEN_NAME, Settings
-from service.storage import Moved, database_address, open_storage
+from service.institutions.pseudonyms import Pseudonyms
+from service.institutions.registry import Registry, Role
+from service.settings import DATABASE_VARIABLE, KEY_NAME, TOKEN_NAME, Settings
+from service.storage import Moved, Storage, database_address, open_storage
 from service.verifier import Verifier
 from tests.builders import (
     NOW,
+    ORIGIN,
     Loan,
     NewDocument,
     NewDraw,
@@ -41,15 +46,44 @@ from tests.builders import (
     Paper,
     World,
     financing_request,
+    make_amend,
+    make_disburse,
     make_draw,
     make_register,
+    make_status,
     registration_request,
+    steps_request,
 )
-from zkcore.operations import Close, View
+from zkcore import ledger
+from zkcore.context import ABSENT
+from zkcore.operations import (
+    Amend,
+    Apply,
+    ChangeStatus,
+    Close,
+    Decide,
+    Disburse,
+    Overdrawn,
+    Reduce,
+    View,
+)
+from zkcore.randomness import SystemRandomness
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "a-token-for-the-auditors-of-this-test"
+SERVICE_KEY = bytes(range(32))
+ATTESTER_KEY, BANK_KEY, REGULATOR_KEY = (RequestSecret(letter * 32) for letter in (b"a", b"b", b"r"))
+"""Request keys of the institutions that every test's service has admitted."""
+ATTESTER, BANK, REGULATOR = "customs", "bank", "regulator"
+NEVER_BLOCKED = 1 << 30
+"""For tests that look at refusals one by one; blocks have tests of their own."""
+ADMISSION = frozenset({"request_nonces", "counters", "refusals"})
+"""Tables in which a request leaves a trace even where it is refused: that it was signed and counted, and that its headroom was
+not proven. tests/service/institutions says exactly when."""
 A = TypeVar("A", bound=BaseModel)
+_OF_ATTESTERS = re.compile(r"/v1/(documents|credentials|documents/[^/]*/(status|amendments))")
+_OF_REGULATORS = re.compile(r"/v1/documents/[^/]*/overdrawn")
+_UNSIGNED = re.compile(r"/v1/(documents/[^/]*/view|statuses)")
 JSON = {"Content-Type": "application/json"}
 Dump = dict[str, list[tuple[Any, ...]]]
 
@@ -82,14 +116,34 @@ class Desk:
             rows = {table.name: [tuple(row) for row in connection.execute(table.select())] for table in tables.sorted_tables}
         return {name: sorted(found, key=repr) for name, found in rows.items()}
 
+    def kept(self) -> Dump:
+        """The same, without what tells only that a request was signed, counted and refused."""
+        return {name: rows for name, rows in self.dump().items() if name not in ADMISSION}
+
     # --- calls that answer whatever comes -------------------------------------------------------------------------------
 
-    def post(self, path: str, message: BaseModel | bytes, *, key: str | None = None, **headers: str) -> httpx.Response:
-        """Send a message, or bytes as they are, with a fresh Idempotency-Key unless one is given."""
+    def post(
+        self,
+        path: str,
+        message: BaseModel | bytes,
+        *,
+        key: str | None = None,
+        signed_by: RequestSecret | None = None,
+        **headers: str,
+    ) -> httpx.Response:
+        """Send a message, or bytes as they are, with a fresh Idempotency-Key unless one is given, signed by whoever usually
+        does or by the holder of another request key."""
         body = message if isinstance(message, bytes) else canonical(message)
         sent = {**JSON, "Idempotency-Key": key or self.key(), **headers}
-        response: httpx.Response = self.client.post(path, content=body, headers=sent)
+        auth = self.client.auth if signed_by is None else signer(signed_by, lambda: self.now)
+        response: httpx.Response = self.client.post(path, content=body, headers=sent, auth=auth)
         return response
+
+    def admit(self, holder: str, role: Role, **options: Any) -> RequestSecret:
+        """A further institution, and its request key; `options` as for Registry.admit."""
+        secret = RequestSecret(hashlib.sha256(holder.encode()).digest())
+        self.verifier.institutions.registry.admit(holder, role, secret.public, self.now, **options)
+        return secret
 
     def get(self, path: str, **headers: str) -> httpx.Response:
         response: httpx.Response = self.client.get(path, headers=headers)
@@ -101,16 +155,31 @@ class Desk:
     def send_documents(self, documents: Sequence[NewDocument], key: str | None = None) -> httpx.Response:
         return self.post("/v1/documents", registration_request(documents), key=key)
 
-    def send_draws(self, draws: Sequence[NewDraw], key: str | None = None) -> httpx.Response:
-        return self.post("/v1/financings", financing_request(draws), key=key)
+    def send_draws(
+        self, draws: Sequence[NewDraw], key: str | None = None, signed_by: RequestSecret | None = None
+    ) -> httpx.Response:
+        return self.post("/v1/financings", financing_request(draws), key=key, signed_by=signed_by)
+
+    def send_steps(self, *steps: Apply | Decide | Disburse | Reduce | Close, key: str | None = None) -> httpx.Response:
+        return self.post("/v1/steps", steps_request(steps), key=key)
 
     def send_reduction(self, reduction: NewReduction, key: str | None = None) -> httpx.Response:
-        message = ReduceMessage.of(reduction.operation)
-        return self.post(f"/v1/draws/{encode_base64url(message.draw)}/reductions", message, key=key)
+        return self.send_steps(reduction.operation, key=key)
 
     def send_close(self, operation: Close, key: str | None = None) -> httpx.Response:
-        message = CloseMessage.of(operation)
-        return self.post(f"/v1/draws/{encode_base64url(message.draw)}/closure", message, key=key)
+        return self.send_steps(operation, key=key)
+
+    def send_status(self, operation: ChangeStatus, key: str | None = None) -> httpx.Response:
+        message = ChangeStatusMessage.of(operation)
+        return self.post(f"/v1/documents/{encode_base64url(message.document)}/status", message, key=key)
+
+    def send_amendment(self, operation: Amend, key: str | None = None) -> httpx.Response:
+        message = AmendMessage.of(operation)
+        return self.post(f"/v1/documents/{encode_base64url(message.document)}/amendments", message, key=key)
+
+    def send_overdrawn(self, operation: Overdrawn, key: str | None = None) -> httpx.Response:
+        message = OverdrawnMessage.of(operation)
+        return self.post(f"/v1/documents/{encode_base64url(message.document)}/overdrawn", message, key=key)
 
     def send_view(self, operation: View) -> httpx.Response:
         message = ViewMessage.of(operation)
@@ -133,10 +202,32 @@ class Desk:
         """Draw this amount."""
         return self.finance(make_draw(self.world, paper, amount))[0]
 
+    def disburse(self, paper: Paper, loan: Loan, rest: int = 0) -> tuple[Paper, Loan]:
+        """Pay out all that is reserved but `rest`."""
+        disbursement = make_disburse(self.world, paper, loan, rest)
+        answer = accepted(self.send_steps(disbursement.operation), StepsAnswer)
+        return disbursement.committed(paper, loan, answer.steps[0].receipt.leaf)
+
+    def lend(self, paper: Paper, amount: int) -> tuple[Paper, Loan]:
+        """Draw and disburse this amount."""
+        return self.disburse(*self.draw(paper, amount))
+
     def reduce(self, reduction: NewReduction, paper: Paper, loan: Loan) -> tuple[Paper, Loan]:
         """Commit a reduction."""
-        answer = accepted(self.send_reduction(reduction), DrawReceipt)
-        return reduction.committed(self.world, paper, loan, answer.receipt.leaf)
+        answer = accepted(self.send_reduction(reduction), StepsAnswer)
+        return reduction.committed(self.world, paper, loan, answer.steps[0].receipt.leaf)
+
+    def change(self, paper: Paper, status: str, replacement: bytes = ABSENT) -> Paper:
+        """The attester says what became of a document."""
+        operation = make_status(self.world, paper, status, replacement)
+        answer = accepted(self.send_status(operation), DocumentReceipt)
+        return replace(paper, state=ledger.status_changed(paper.state, operation, answer.receipt.leaf))
+
+    def amend(self, paper: Paper, before: int, limit: int) -> Paper:
+        """The attester replaces the limit of `before` minor units."""
+        amendment = make_amend(self.world, paper, before, limit)
+        answer = accepted(self.send_amendment(amendment.operation), DocumentReceipt)
+        return amendment.committed(paper, answer.receipt.leaf)
 
 
 @contextmanager
@@ -151,10 +242,11 @@ def make_desk(world: World, database: str, **options: Any) -> Iterator[Desk]:
 def open_desk(world: World, database: str, **options: Any) -> Iterator[Desk]:
     """A service over a database that holds a log, as it is; `options` are Settings."""
     engine = create_engine(database_address(database))
-    settings = replace(Settings(database, TOKEN, workers=8), **options)
+    settings = replace(Settings(database, TOKEN, SERVICE_KEY, refusals=NEVER_BLOCKED, threads=8), **options)
     desk: Desk
     app = create_app(settings, world.suite, lambda: desk.now)
     with TestClient(app) as client:
+        client.auth = SignedByRole(lambda: desk.now)
         desk = Desk(world, app, client, engine)
         yield desk
     engine.dispose()
@@ -169,17 +261,54 @@ def begin_anew(world: World, database: str) -> None:
 
 
 def begin_log(world: World, database: str) -> None:
-    """A log with the world's genesis in an empty database."""
+    """A log with the world's genesis in an empty database, and its attester and its bank admitted."""
     storage = open_storage(database, world.suite.group, workers=1)
     store(storage, world.genesis)
+    admit_parties(storage, world.genesis.time)
     storage.close()
+
+
+def admit_parties(storage: Storage, time: int) -> None:
+    """The attester and the bank of every test."""
+    registry = Registry(storage, Pseudonyms(SERVICE_KEY))
+    registry.admit(ATTESTER, "attester", ATTESTER_KEY.public, time)
+    registry.admit(BANK, "bank", BANK_KEY.public, time)
+    registry.admit(REGULATOR, "regulator", REGULATOR_KEY.public, time)
 
 
 def make_directory(directory: Path) -> None:
     """What `tradeveil serve run` needs in its directory where the database is elsewhere."""
-    token = directory / TOKEN_NAME
-    token.write_text(TOKEN)
-    token.chmod(0o600)
+    for name, content in ((TOKEN_NAME, TOKEN), (KEY_NAME, encode_base64url(SERVICE_KEY))):
+        path = directory / name
+        path.write_text(content)
+        path.chmod(0o600)
+
+
+def signer(secret: RequestSecret, clock: Callable[[], int], origin: str = ORIGIN) -> RequestSigner:
+    """Signs requests with this key by this clock."""
+    return RequestSigner(Requester(secret, origin), clock, SystemRandomness())
+
+
+class SignedByRole(httpx.Auth):
+    """Signs what is written as who may write it: the attester, the regulator, or the bank; and as the bank what only it may
+    read. All else that is read needs no signature."""
+
+    requires_request_body = True
+
+    def __init__(self, clock: Callable[[], int]) -> None:
+        self._attester, self._bank = signer(ATTESTER_KEY, clock), signer(BANK_KEY, clock)
+        self._regulator = signer(REGULATOR_KEY, clock)
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        path = request.url.path
+        if _OF_ATTESTERS.fullmatch(path) and request.method == "POST":
+            yield from self._attester.auth_flow(request)
+        elif _OF_REGULATORS.fullmatch(path):
+            yield from self._regulator.auth_flow(request)
+        elif (request.method == "POST" and not _UNSIGNED.fullmatch(path)) or path.startswith("/v1/batches"):
+            yield from self._bank.auth_flow(request)
+        else:
+            yield request
 
 
 def empty(engine: Engine) -> None:
@@ -201,17 +330,18 @@ def refused(response: httpx.Response, expected: ProblemType) -> Problem:
     assert response.headers["Content-Type"] == CONTENT_TYPE
     problem = Problem.model_validate(response.json())
     assert (problem.type, problem.status) == (expected.uri, expected.status)
-    assert problem.detail == expected.advice
-    assert problem.detail_zh == expected.advice_zh
+    assert (problem.title, problem.detail) == (expected.title, expected.advice)
+    assert response.headers["Content-Language"] == "en"
+    assert "Accept-Language" in response.headers["Vary"]
     return problem
 
 
 @contextmanager
 def unchanged(desk: Desk) -> Iterator[None]:
-    """Nothing of the database changes within."""
-    before = desk.dump()
+    """Nothing of the database changes within, but what tells that a request was signed, counted and refused."""
+    before = desk.kept()
     yield
-    assert desk.dump() == before
+    assert desk.kept() == before
 
 
 def always_overtaken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,7 +358,7 @@ def always_overtaken(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def process(
-    directory: Path, *more: str, database: str | None = None, patience: int = 60, quiet: bool = False
+    directory: Path, *more: str, database: str | None = None, patience: int = 180, quiet: bool = False
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A running service, and the line it printed when it was ready. It is killed in the end, and after `patience` seconds.
 

@@ -321,5 +321,5 @@ def _refusal_of_draw(model: Model, draw: bytes, moves: int) -> ProblemType | Non
     if found is None:
         return problems.DRAW_UNKNOWN
     if found.closed:
-        return problems.DRAW_CLOSED
+        return problems.WRONG_STAGE
     return problems.PROOF_INVALID if found.moves != moves else None

@@ -7,6 +7,7 @@ service that cannot be stopped, or an error that does not say what to mend.
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
+from parties.common.request_keys import RequestSecret
 from schemas.answers import EntriesPage
 from schemas.canonical import canonical
 from schemas.entries import Genesis
@@ -22,7 +24,7 @@ from schemas.kinds import load_kinds
 from service.cli import app
 from service.settings import SettingsError, load_settings
 from tests.builders import ORIGIN, World, make_identity, make_register, registration_request
-from tests.service.harness import address, process, running
+from tests.service.harness import address, process, running, signer
 from zkcore.secret.keys import ViewSecret
 
 
@@ -130,7 +132,7 @@ def test_one_key_twice_is_refused(world: World, identities: dict[str, Path], tmp
     again = write(tmp_path / "again.json", make_identity(world, "attester", "customs-two", world.attester, world.attester_seal))
     code, output = init(tmp_path / "service", identities["customs"], identities["regulator"], "--attester", str(again))
     assert code == 2
-    assert "one key is used for two roles" in " ".join(output.split())
+    assert "key stands twice" in " ".join(output.split())
     code, output = init(
         tmp_path / "service", identities["customs"], identities["regulator"], "--attester", str(identities["customs"])
     )
@@ -146,9 +148,20 @@ def test_an_enterprise_is_no_regulator(world: World, identities: dict[str, Path]
     assert "role enterprise" in " ".join(output.split())
 
 
+FREIGHT_BILLS = """
+[freight-bill]
+attester = "customs"
+restores = ["released"]
+counters = ["financing"]
+use = "single"
+reservation_days = 30
+applications = "optional"
+"""
+
+
 def test_kinds_of_ones_own(world: World, identities: dict[str, Path], tmp_path: Path) -> None:
     kinds = tmp_path / "kinds.toml"
-    kinds.write_text('[freight-bill]\nrestores = ["released"]\n', encoding="utf-8")
+    kinds.write_text(FREIGHT_BILLS, encoding="utf-8")
     code, output = init(tmp_path / "service", identities["customs"], identities["regulator"], "--kinds", str(kinds))
     assert code == 0, output
     with running(tmp_path / "service") as http:
@@ -157,7 +170,16 @@ def test_kinds_of_ones_own(world: World, identities: dict[str, Path], tmp_path: 
 
 
 @pytest.mark.parametrize(
-    "content", ["", "x = 1", "[Bad]\nrestores = []", '[a-kind]\nrestores = ["whenever"]', "[a-kind]", "]["]
+    "content",
+    [
+        "",
+        "x = 1",
+        "[Bad]\nrestores = []",
+        FREIGHT_BILLS.replace("released", "whenever"),
+        FREIGHT_BILLS + "x = 1",
+        "[a-kind]",
+        "][",
+    ],
 )
 def test_bad_kinds(identities: dict[str, Path], tmp_path: Path, content: str) -> None:
     kinds = tmp_path / "kinds.toml"
@@ -169,8 +191,16 @@ def test_bad_kinds(identities: dict[str, Path], tmp_path: Path, content: str) ->
 
 
 def test_the_kinds_that_ship_with_this() -> None:
-    kinds = {kind.name: kind.restores for kind in load_kinds()}
-    assert kinds == {"export-declaration": ["released", "repaid-own-funds"]}
+    """The six kinds of the domain, each with its policy."""
+    kinds = {kind.name: (kind.attester, kind.restores, kind.counters, kind.use) for kind in load_kinds()}
+    assert kinds == {
+        "export-declaration": ("customs", ["released", "repaid-own-funds"], ["financing"], "cumulative"),
+        "import-declaration": ("customs", ["released"], ["payment", "financing"], "cumulative"),
+        "service-trade-filing": ("tax", ["released"], ["payment"], "cumulative"),
+        "capital-account-voucher": ("tax", ["released"], ["payment"], "single"),
+        "freight-bill": ("logistics", ["released"], ["financing"], "single"),
+        "export-credit-insurance": ("insurer", ["released", "repaid-own-funds"], ["financing"], "cumulative"),
+    }
 
 
 @pytest.mark.parametrize(
@@ -225,15 +255,16 @@ def test_what_was_committed_is_there_after_a_kill(world: World, identities: dict
     init(directory, identities["customs"], identities["regulator"])
     body = canonical(registration_request([make_register(world, 500)]))
     headers = {"Content-Type": "application/json", "Idempotency-Key": "register-before-the-kill"}
+    signed = signer(RequestSecret(world.attester_seal.encode()), lambda: int(time.time()))  # the key of make_identity
     with process(directory) as (service, ready):
-        first = httpx.post(f"{address(ready)}/v1/documents", content=body, headers=headers)
+        first = httpx.post(f"{address(ready)}/v1/documents", content=body, headers=headers, auth=signed)
         service.kill()
     assert first.status_code == 201
     with running(directory) as http:
-        again = http.post("/v1/documents", content=body, headers=headers)
+        again = http.post("/v1/documents", content=body, headers=headers, auth=signed)
         assert (again.status_code, again.content) == (201, first.content)
         assert again.headers["Idempotency-Replayed"] == "true"
-        assert http.get("/v1/health").json()["entries"] == 2
+        assert http.get("/v1/ready").json()["entries"] == 2
 
 
 def test_a_file_that_is_no_database_is_told(identities: dict[str, Path], tmp_path: Path) -> None:

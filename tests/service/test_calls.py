@@ -11,7 +11,17 @@ import random
 import pytest
 import rfc8785
 
-from schemas.answers import DocumentStatus, DocumentView, DrawReceipt, EntriesPage, FinancingAnswer, Health, OwnerNotice
+from schemas.answers import (
+    DocumentStatus,
+    DocumentView,
+    EntriesPage,
+    FinancingAnswer,
+    Health,
+    OwnerNotice,
+    Ready,
+    RegistrationAnswer,
+    StepsAnswer,
+)
 from schemas.canonical import canonical
 from schemas.entries import Genesis, decode_entry
 from schemas.wire import encode_base64url
@@ -32,7 +42,8 @@ from tests.service.harness import Desk, accepted
 from tlog.leaf import leaf_hash
 from zkcore import engine
 from zkcore.commitments import HandledCommitment
-from zkcore.operations import OWNER, REASONS, REGULATOR
+from zkcore.ledger.state import SETTLED, TRANSITIONS
+from zkcore.operations import OWNER, REASONS, REGULATOR, RELEASED
 
 
 def view_of(desk: Desk, paper: Paper, reader: str = OWNER) -> DocumentView:
@@ -49,7 +60,8 @@ def test_parameters_are_the_genesis_entry(desk: Desk) -> None:
 
 
 def test_health(desk: Desk) -> None:
-    assert Health.model_validate(desk.get("/v1/health").json()) == Health(status="ok", engine=engine.load().engine, entries=1)
+    assert Health.model_validate(desk.get("/v1/health").json()) == Health(status="ok", engine=engine.load().engine)
+    assert Ready.model_validate(desk.get("/v1/ready").json()) == Ready(status="ready", entries=1)
 
 
 def test_register_then_status_and_notice(desk: Desk) -> None:
@@ -58,7 +70,18 @@ def test_register_then_status_and_notice(desk: Desk) -> None:
     assert accepted_answer.status_code == 201
     id_ = encode_base64url(document.operation.document)
     status = DocumentStatus.model_validate(desk.get(f"/v1/documents/{id_}").json())
-    assert status == DocumentStatus(document=document.operation.document, kind=KIND, currency=CURRENCY, financeable=True)
+    state = document.committed(accepted(accepted_answer, RegistrationAnswer).receipts[0].leaf).state
+    assert status == DocumentStatus(
+        document=state.document,
+        kind=KIND,
+        counter="financing",
+        currency=CURRENCY,
+        status="cleared",
+        financeable=True,
+        overdrawn=False,
+        replacement=None,
+        revision=state.revision,
+    )
     notice = OwnerNotice.model_validate(desk.get(f"/v1/documents/{id_}/notice").json())
     assert notice.memo == document.operation.memos.owner
     assert notice.owner == document.operation.owner.encode()
@@ -113,11 +136,11 @@ def test_owner_and_regulator_see_the_private_state(desk: Desk) -> None:
 
 def test_a_view_shows_the_entries_of_its_document_alone(desk: Desk) -> None:
     first, second = desk.register(100, 200)
-    _, loan = desk.draw(second, 50)
+    second, loan = desk.lend(second, 50)
     first, _ = desk.draw(first, 10)
     second_after = desk.reduce(make_reduce(desk.world, second, loan, 50), second, loan)[0]
     assert [entry["type"] for entry in view_of(desk, first).entries] == ["register", "draw"]
-    assert [entry["type"] for entry in view_of(desk, second_after).entries] == ["register", "draw", "reduce"]
+    assert [entry["type"] for entry in view_of(desk, second_after).entries] == ["register", "draw", "disburse", "reduce"]
 
 
 def test_exactly_used_up_is_valid(desk: Desk) -> None:
@@ -150,7 +173,8 @@ def test_a_consented_financing_is_proven_by_the_regulator(desk: Desk) -> None:
 @pytest.mark.parametrize("reason", REASONS)
 def test_reduce_gives_headroom_back_where_the_kind_says_so(desk: Desk, reason: str) -> None:
     """Story 3: repaid from own funds, 300,000 can be drawn again; from proceeds, 100,000."""
-    paper, loan = desk.draw(desk.register(300_000)[0], 200_000)
+    make = desk.draw if reason == RELEASED else desk.lend
+    paper, loan = make(desk.register(300_000)[0], 200_000)
     paper, loan = desk.reduce(make_reduce(desk.world, paper, loan, 200_000, reason), paper, loan)
     restored = reason in ("released", "repaid-own-funds")
     assert paper.headroom == (300_000 if restored else 100_000)
@@ -159,14 +183,13 @@ def test_reduce_gives_headroom_back_where_the_kind_says_so(desk: Desk, reason: s
 
 
 def test_reduce_in_parts_then_close(desk: Desk) -> None:
-    paper, loan = desk.draw(desk.register(1_000)[0], 600)
+    paper, loan = desk.lend(desk.register(1_000)[0], 600)
     for amount in (100, 499, 1):
         paper, loan = desk.reduce(make_reduce(desk.world, paper, loan, amount), paper, loan)
-    receipt = accepted(desk.send_close(make_close(desk.world, paper, loan)), DrawReceipt)
+    receipt = accepted(desk.send_close(make_close(desk.world, paper, loan)), StepsAnswer).steps[0]
     assert receipt.draw == loan.state.draw
-    state = desk.verifier.storage.draw(loan.state.draw)
-    assert state is not None
-    assert state.closed
+    state = desk.verifier.storage.draws([loan.state.draw])[loan.state.draw]
+    assert state.stage == SETTLED
     assert state.head == receipt.head
 
 
@@ -190,24 +213,26 @@ def test_a_random_walk_matches_plain_integers(desk: Desk) -> None:
             which, loan = loans.pop(walk.randrange(len(loans)))
             papers[which] = _reduce_or_close(desk, walk, which, papers[which], loan, loans)
         elif papers[which].headroom:
-            papers[which], loan = desk.draw(papers[which], walk.randint(1, papers[which].headroom))
+            make = walk.choice([desk.draw, desk.lend])
+            papers[which], loan = make(papers[which], walk.randint(1, papers[which].headroom))
             loans.append((which, loan))
     for paper in papers:
         state = storage.documents([paper.state.document])[paper.state.document]
         assert state == paper.state
         assert opens_to(world, state.residual, paper.headroom)
     for _, loan in loans:
-        assert storage.draw(loan.state.draw) == loan.state
+        assert storage.draws([loan.state.draw]) == {loan.state.draw: loan.state}
 
 
 def _reduce_or_close(
     desk: Desk, walk: random.Random, which: int, paper: Paper, loan: Loan, loans: list[tuple[int, Loan]]
 ) -> Paper:
     if not loan.outstanding.amount:
-        accepted(desk.send_close(make_close(desk.world, paper, loan)), DrawReceipt)
+        accepted(desk.send_close(make_close(desk.world, paper, loan)), StepsAnswer)
         return paper
     amount = walk.choice([loan.outstanding.amount, walk.randint(1, loan.outstanding.amount)])
-    reduction = make_reduce(desk.world, paper, loan, amount, walk.choice(REASONS))
+    reasons = [reason for reason in REASONS if reason in TRANSITIONS[loan.state.stage]]
+    reduction = make_reduce(desk.world, paper, loan, amount, walk.choice(reasons))
     paper, loan = desk.reduce(reduction, paper, loan)
     loans.append((which, loan))
     return paper

@@ -20,7 +20,17 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from schemas import problems
 from schemas.problems import ProblemType
-from tests.builders import World, make_close, make_draw, make_reduce, make_register, make_view
+from tests.builders import (
+    World,
+    make_amend,
+    make_apply,
+    make_close,
+    make_disburse,
+    make_draw,
+    make_reduce,
+    make_register,
+    make_view,
+)
 from tests.service.harness import Desk, refused, unchanged
 
 Send = Callable[[], httpx.Response]
@@ -80,19 +90,46 @@ def financing(desk: Desk) -> Send:
 
 
 def reduction(desk: Desk) -> Send:
-    paper, loan = desk.draw(desk.register(500)[0], 100)
+    paper, loan = desk.lend(desk.register(500)[0], 100)
     operation = make_reduce(desk.world, paper, loan, 60)
     return lambda: desk.send_reduction(operation, key="reduction-that-breaks")
 
 
+def disbursements(desk: Desk) -> Send:
+    papers = desk.register(500, 500)
+    loans = [desk.draw(paper, 100) for paper in papers]
+    operations = [
+        make_disburse(desk.world, paper, loan, rest).operation for (paper, loan), rest in zip(loans, (0, 40), strict=True)
+    ]
+    return lambda: desk.send_steps(*operations, key="disbursements-that-break")
+
+
+def application(desk: Desk) -> Send:
+    operation = make_apply(desk.world, desk.register(500)[0]).operation
+    return lambda: desk.send_steps(operation, key="application-that-breaks")
+
+
+def amendment(desk: Desk) -> Send:
+    operation = make_amend(desk.world, desk.register(500)[0], 500, 400).operation
+    return lambda: desk.send_amendment(operation, key="amendment-that-breaks")
+
+
 def closure(desk: Desk) -> Send:
-    paper, loan = desk.draw(desk.register(500)[0], 100)
+    paper, loan = desk.lend(desk.register(500)[0], 100)
     paper, loan = desk.reduce(make_reduce(desk.world, paper, loan, 100), paper, loan)
     operation = make_close(desk.world, paper, loan)
     return lambda: desk.send_close(operation, key="closure-that-breaks")
 
 
-WRITES: dict[Callable[[Desk], Send], int] = {registration: 5, financing: 8, reduction: 6, closure: 5}
+WRITES: dict[Callable[[Desk], Send], int] = {
+    registration: 5,
+    financing: 8,
+    application: 5,
+    disbursements: 8,
+    reduction: 6,
+    closure: 5,
+    amendment: 5,
+}
 """Each kind of write, and at how many statements at least it must have been broken off."""
 
 
@@ -101,13 +138,13 @@ def test_a_write_that_breaks_anywhere_leaves_nothing(desk: Desk, prepare: Callab
     send, at = prepare(desk), 0
     while True:
         with breaking(desk, at, Broken("a secret")) as seen:
-            before = desk.dump()
+            before = desk.kept()
             response = send()
         if len(seen) <= at:
             break
         refused(response, problems.INTERNAL)
         assert "secret" not in response.text
-        assert desk.dump() == before, seen[-1]
+        assert desk.kept() == before, seen[-1]
         at += 1
     assert at >= WRITES[prepare]
     assert response.status_code == 201
@@ -163,7 +200,7 @@ def test_a_locked_database_is_a_problem_of_now(desk: Desk, world: World) -> None
         response = desk.send_draws([draw])
     refused(response, problems.UNAVAILABLE)
     assert response.headers["Retry-After"] == "1"
-    assert desk.get("/v1/health").status_code == 200, "readers do not wait for writers"
+    assert desk.get("/v1/ready").status_code == 200, "readers do not wait for writers"
     other.execute("ROLLBACK")
     other.close()
     assert desk.send_draws([draw]).status_code == 201

@@ -26,11 +26,12 @@ from schemas.answers import FinancingAnswer, RegistrationAnswer
 from schemas.canonical import canonical
 from service.storage import open_storage
 from tests.builders import Paper, World, financing_request, make_draw, make_register, opens_to, registration_request
-from tests.service.harness import JSON, begin_anew, free_port, make_directory, process
+from tests.service.harness import JSON, SignedByRole, begin_anew, free_port, make_directory, process
 
 KILLS = int(os.environ.get("TRADEVEIL_KILLS", "3"))
 BANKS = 3
 LIMIT = 1_000_000
+SIGNED = SignedByRole(lambda: int(time.time()))
 LONGEST_LIFE = 0.6
 """Seconds that a service lives, at most: every other one from when it is ready, the others from when a bank was answered."""
 PATIENCE = 300
@@ -52,7 +53,7 @@ def test_what_was_acknowledged_survives_kills(world: World, database: str, tmp_p
     make_directory(tmp_path)
     port = free_port()  # which it keeps from life to life
     life = partial(process, tmp_path, "--port", str(port), database=database, patience=10 * PATIENCE, quiet=True)
-    with ExitStack() as last, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as http:
+    with ExitStack() as last, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE, auth=SIGNED) as http:
         with life() as (_, ready):
             assert "is served at" in ready
             banks = open_banks(http, world)
@@ -150,7 +151,7 @@ def check_database(world: World, database: str, banks: list[Bank]) -> None:
             assert state == paper.state
             assert opens_to(world, state.residual, paper.headroom)
     drawn = [draw for bank in banks for draw in bank.draws]
-    assert storage.draws_among(drawn) == set(drawn)
+    assert storage.draws(drawn).keys() == set(drawn)
     assert storage.size() == 1 + 2 * BANKS + len(drawn)
     size, entries = storage.entries(0, storage.size() + 1)
     assert [index for index, _ in entries] == list(range(size))

@@ -32,22 +32,23 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, object]]:
 
 def test_requests_beyond_the_bound_are_told_to_come_back(world: World, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with make_desk(world, database, maximum_requests=2) as desk:
-        health, entered, go_on = reading.health, [Event(), Event()], Event()
+        ready, entered, go_on = reading.ready, [Event(), Event()], Event()
 
         def slow(verifier: object) -> object:
             next(event for event in entered if not event.is_set()).set()
             assert go_on.wait(30)
-            return health(verifier)  # type: ignore[arg-type]
+            return ready(verifier)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(reading, "health", slow)
+        monkeypatch.setattr(reading, "ready", slow)
         with ThreadPoolExecutor(2) as pool:
-            first = [pool.submit(desk.get, "/v1/health")]
+            first = [pool.submit(desk.get, "/v1/ready")]
             assert entered[0].wait(30)
-            first.append(pool.submit(desk.get, "/v1/health"))
+            first.append(pool.submit(desk.get, "/v1/ready"))
             assert entered[1].wait(30)
             response = desk.get("/v1/parameters")
             refused(response, problems.UNAVAILABLE)
             assert response.headers["Retry-After"] == "1"
+            assert desk.get("/v1/health").status_code == 200, "busy, and alive"
             go_on.set()
             assert [future.result().status_code for future in first] == [200, 200]
         assert desk.get("/v1/parameters").status_code == 200
@@ -90,7 +91,7 @@ def test_a_log_line_has_the_route_and_the_problem(desk: Desk, caplog: pytest.Log
     desk.get("/v1/documents/" + encode_base64url(bytes(range(32))))
     desk.get("/nowhere/secret-name")
     found, nowhere = lines(caplog)
-    assert set(found) == {"time", "level", "logger", "event", "method", "route", "status", "problem", "milliseconds"}
+    assert set(found) == {"time", "level", "logger", "worker", "event", "method", "route", "status", "problem", "milliseconds"}
     assert (found["route"], found["status"], found["problem"]) == ("/v1/documents/{id}", 404, "document-unknown")
     assert (nowhere["route"], nowhere["status"], nowhere["problem"]) == (None, 404, "not-found")
 

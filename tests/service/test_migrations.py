@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 from alembic import op
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, MetaData, create_engine, inspect, make_url
 from typer.testing import CliRunner
 
-from service import verifier
+from service import migrations, verifier
 from service.cli import app
 from service.migrations import newest
 from service.settings import SettingsError
@@ -25,7 +27,7 @@ from service.storage import open_storage
 from service.tables import METADATA
 from service.verifier import open_verifier
 from tests.builders import NOW, World
-from tests.service.harness import Desk, make_directory
+from tests.service.harness import SERVICE_KEY, Desk, admit_parties, make_directory
 
 
 def test_migrations_make_the_tables_that_the_code_works_with(desk: Desk) -> None:
@@ -45,6 +47,16 @@ def checks_of(engine: Engine) -> dict[str, list[str]]:
     return {name: sorted(str(check["sqltext"]) for check in own) for name, own in checks.items()}
 
 
+def test_versions_are_numbered_as_they_are_chained() -> None:
+    """Alembic's own head and order, of which a service that starts knows the number alone."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__path__[0])))
+    scripts = ScriptDirectory.from_config(config)
+    assert scripts.get_current_head() == f"{newest():04}"
+    found = [script.revision for script in scripts.walk_revisions()]
+    assert found == [f"{number:04}" for number in range(newest(), 0, -1)]
+
+
 def test_the_version_is_the_newest(desk: Desk) -> None:
     assert desk.verifier.storage.version() == newest() >= 1
 
@@ -56,18 +68,30 @@ def test_moving_tables_that_are_of_this_version_changes_nothing(desk: Desk) -> N
     assert desk.dump() == before
 
 
+FIRST = {"log", "entries", "documents", "applications", "draws", "consents", "nonces", "answers"}
+
+
+def back_to_the_first(engine: Engine) -> None:
+    """The tables as they were before versions were counted."""
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE alembic_version")
+        for table in reversed(METADATA.sorted_tables):
+            if table.name not in FIRST:
+                table.drop(connection)
+
+
 def test_tables_from_before_versions_were_counted_are_of_the_first(desk: Desk, world: World) -> None:
     paper = desk.register(500)[0]
+    back_to_the_first(desk.database)
     before = desk.dump()
-    with desk.database.begin() as connection:
-        connection.exec_driver_sql("DROP TABLE alembic_version")
     storage = desk.verifier.storage
     assert storage.version() == 0
     with pytest.raises(SettingsError, match="tradeveil serve migrate"):
-        open_verifier(world.suite, storage, lambda: NOW)
+        open_verifier(world.suite, storage, lambda: NOW, SERVICE_KEY)
     storage.migrate()
-    assert desk.dump() == before
-    open_verifier(world.suite, storage, lambda: NOW)
+    assert {name: rows for name, rows in desk.dump().items() if name in before} == before
+    open_verifier(world.suite, storage, lambda: NOW, SERVICE_KEY)
+    admit_parties(storage, NOW)
     desk.draw(paper, 100)
 
 
@@ -77,7 +101,7 @@ def test_a_service_runs_on_its_version_and_the_next(
 ) -> None:
     own = newest()
     monkeypatch.setattr(verifier, "newest", lambda: own - ahead)
-    open_verifier(world.suite, desk.verifier.storage, lambda: NOW)
+    open_verifier(world.suite, desk.verifier.storage, lambda: NOW, SERVICE_KEY)
 
 
 @pytest.mark.parametrize("ahead,advice", [(-1, "tradeveil serve migrate"), (2, "update the service")])
@@ -87,7 +111,7 @@ def test_a_service_refuses_other_versions(
     own = newest()
     monkeypatch.setattr(verifier, "newest", lambda: own - ahead)
     with pytest.raises(SettingsError, match=advice):
-        open_verifier(world.suite, desk.verifier.storage, lambda: NOW)
+        open_verifier(world.suite, desk.verifier.storage, lambda: NOW, SERVICE_KEY)
 
 
 def test_a_migration_that_fails_leaves_nothing(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,8 +145,7 @@ def test_a_migration_that_fails_leaves_nothing(world: World, tmp_path: Path, mon
 def test_the_command_says_what_it_did(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRADEVEIL_DATABASE", desk.database.url.render_as_string(hide_password=False))
     make_directory(tmp_path)
-    with desk.database.begin() as connection:
-        connection.exec_driver_sql("DROP TABLE alembic_version")
+    back_to_the_first(desk.database)
     for said in (f"version {newest()} now; they were of 0.", f"version {newest()} already."):
         result = CliRunner().invoke(app, ["migrate", "--directory", str(tmp_path)])
         assert result.exit_code == 0, result.output

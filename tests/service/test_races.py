@@ -117,7 +117,7 @@ def test_one_stale_line_holds_the_whole_financing_back(desk: Desk, world: World,
 
 def test_a_reduction_that_gives_headroom_back_meets_a_draw(desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The reduction is not proven for the document's head: it goes in either way. The draw is, and may have to come again."""
-    paper, loan = desk.draw(desk.register(1_000)[0], 400)
+    paper, loan = desk.lend(desk.register(1_000)[0], 400)
     draw, reduction = make_draw(world, paper, 500), make_reduce(world, paper, loan, 400)
     answers = race(monkeypatch, [sender(desk, draw), lambda: desk.send_reduction(reduction)])
     assert answers[1].status_code == 201
@@ -131,7 +131,7 @@ def test_a_reduction_that_gives_headroom_back_meets_a_draw(desk: Desk, world: Wo
 def test_a_reduction_that_gives_nothing_back_does_not_disturb_a_draw(
     desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    paper, loan = desk.draw(desk.register(1_000)[0], 400)
+    paper, loan = desk.lend(desk.register(1_000)[0], 400)
     draw, reduction = make_draw(world, paper, 600), make_reduce(world, paper, loan, 400, "repaid-proceeds")
     answers = race(monkeypatch, [sender(desk, draw), lambda: desk.send_reduction(reduction)])
     assert [answer.status_code for answer in answers] == [201, 201]
@@ -140,7 +140,7 @@ def test_a_reduction_that_gives_nothing_back_does_not_disturb_a_draw(
 
 def test_two_reductions_of_one_draw(desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each by all that is outstanding: the headroom comes back once."""
-    paper, loan = desk.draw(desk.register(1_000)[0], 400)
+    paper, loan = desk.lend(desk.register(1_000)[0], 400)
     reductions = [make_reduce(world, paper, loan, 400) for _ in range(2)]
     sends: list[Callable[[], httpx.Response]] = [lambda r=r: desk.send_reduction(r) for r in reductions]  # type: ignore[misc]
     answers = race(monkeypatch, sends)
@@ -168,20 +168,20 @@ def test_one_draw_id_on_two_documents(desk: Desk, world: World, monkeypatch: pyt
 
 def test_a_storm_ends(desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A write that loses every time is told to come back, and nothing of it is written."""
-    paper, loan = desk.draw(desk.register(1_000)[0], 400)
-    reduction, moved = make_reduce(world, paper, loan, 400), desk.dump()
+    paper, loan = desk.lend(desk.register(1_000)[0], 400)
+    reduction, moved = make_reduce(world, paper, loan, 400), desk.kept()
     always_overtaken(monkeypatch)
     response = desk.send_reduction(reduction)
     refused(response, problems.UNAVAILABLE)
     assert response.headers["Retry-After"] == "1"
-    assert desk.dump() == moved
+    assert desk.kept() == moved
     monkeypatch.undo()
     assert desk.send_reduction(reduction).status_code == 201
 
 
 def test_a_crowd_without_a_barrier(desk: Desk, world: World) -> None:
     """Twelve draws and three reductions on one document as they come: balances, heads and indices are all in order."""
-    paper, loan = desk.draw(desk.register(10_000)[0], 300)
+    paper, loan = desk.lend(desk.register(10_000)[0], 300)
     reductions = [make_reduce(world, paper, loan, 100, "written-off") for _ in range(3)]
     sends: list[Callable[[], httpx.Response]] = [sender(desk, make_draw(world, paper, 100)) for _ in range(12)]
     sends += [lambda r=r: desk.send_reduction(r) for r in reductions]  # type: ignore[misc]
@@ -191,7 +191,7 @@ def test_a_crowd_without_a_barrier(desk: Desk, world: World) -> None:
     assert [answer.status_code for answer in answers[12:]].count(201) == 1
     assert opens_to(world, state_of(desk, paper).residual, 10_000 - 300 - 100)
     positions = sorted(row[0] for row in desk.dump()["entries"])
-    assert positions == list(range(5))
+    assert positions == list(range(6))
 
 
 def test_sixteen_clients_race_for_one_document(world: World, database: str) -> None:
@@ -202,7 +202,7 @@ def test_sixteen_clients_race_for_one_document(world: World, database: str) -> N
         amount = limit // 2 + 1 + 100 * number + round_ % 100
         return make_draw(world.alone(f"round {round_}, client {number}"), paper, amount)
 
-    with make_desk(world, database, workers=clients) as desk, ThreadPoolExecutor(clients) as pool:
+    with make_desk(world, database, threads=clients) as desk, ThreadPoolExecutor(clients) as pool:
         for round_ in range(rounds):
             desk.world = world.alone(f"round {round_}")
             paper = desk.register(limit)[0]
@@ -214,7 +214,7 @@ def test_sixteen_clients_race_for_one_document(world: World, database: str) -> N
                 if answer.status_code != 201:
                     refused(answer, problems.HEADROOM_NOT_PROVEN)
             assert opens_to(world, state_of(desk, paper).residual, limit - won[0].opening.amount)
-            assert desk.verifier.storage.draws_among([draw.operation.draft.draw for draw in draws]) == {
+            assert desk.verifier.storage.draws([draw.operation.draft.draw for draw in draws]).keys() == {
                 won[0].operation.draft.draw
             }
         assert desk.verifier.storage.size() == 1 + 2 * rounds

@@ -14,11 +14,9 @@ import pytest
 
 from schemas import problems
 from schemas.answers import RegistrationAnswer
-from schemas.entries import Kind
-from schemas.messages import DrawMessage, FinancingRequest, ReduceMessage
+from schemas.messages import ChangeStatusMessage, DrawMessage, FinancingRequest
 from schemas.wire import encode_base64url
 from tests.builders import (
-    KIND,
     NOW,
     NewDraw,
     World,
@@ -28,15 +26,16 @@ from tests.builders import (
     make_draft,
     make_draw,
     make_headroom,
+    make_kind,
     make_overdraw,
     make_reduce,
     make_register,
+    make_status,
     make_view,
 )
 from tests.service.harness import JSON, Desk, accepted, make_desk, refused, unchanged
 from zkcore import ledger, statements
 from zkcore.context import ABSENT
-from zkcore.ledger import KindPolicy
 from zkcore.operations import OWNER, REGULATOR, Draw
 from zkcore.secret.keys import SigningSecret, ViewSecret
 from zkcore.secret.opening import Opening
@@ -60,7 +59,7 @@ def with_headroom(draw: NewDraw, /, **changes: Any) -> NewDraw:
 
 def test_a_stranger_does_not_register(desk: Desk) -> None:
     stranger = SigningSecret.generate(desk.world.suite, desk.world.randomness)
-    parameters = replace(desk.world.parameters, attesters=(stranger.public(desk.world.suite),))
+    parameters = replace(desk.world.parameters, attesters={stranger.public(desk.world.suite): "customs"})
     good, bad = make_register(desk.world, 1), make_register(desk.world, 1, attester=stranger, parameters=parameters)
     with unchanged(desk):
         problem = refused(desk.send_documents([good, bad]), problems.REGISTRATION_REFUSED)
@@ -71,7 +70,7 @@ def test_a_stranger_does_not_register(desk: Desk) -> None:
     "changes",
     [
         pytest.param({"epoch": 2}, id="another epoch of the regulator's key"),
-        pytest.param({"kinds": {"freight-bill": KindPolicy("freight-bill", frozenset())}}, id="a kind this log has not"),
+        pytest.param({"kinds": {"freight-bill": make_kind("freight-bill").policy()}}, id="a kind this log has not"),
     ],
 )
 def test_other_parameters_are_refused(desk: Desk, changes: dict[str, Any]) -> None:
@@ -252,13 +251,13 @@ def test_a_blinding_that_cancels_out(desk: Desk, world: World) -> None:
     paper = document.committed(accepted(desk.send_documents([document]), RegistrationAnswer).receipts[0].leaf)
     key, opening = SigningSecret.generate(world.suite, world.randomness), Opening(5, document.limit.blinding)
     headroom = make_draw(world, paper, 5).operation.headroom  # No honest prover answers such a draft.
-    draw = NewDraw(Draw(make_draft(world, paper, opening, key), headroom), paper, key, opening)
+    draw = NewDraw(world, Draw(make_draft(world, paper, opening, key), headroom), paper, key, opening)
     with unchanged(desk):
         refused(desk.send_draws([draw]), problems.HEADROOM_NOT_PROVEN)
 
 
 def test_a_reduction_whose_blinding_cancels_out(desk: Desk, world: World) -> None:
-    paper, loan = desk.draw(desk.register(500)[0], 100)
+    paper, loan = desk.lend(desk.register(500)[0], 100)
     reduction = make_reduce(world, paper, loan, 100)
     reduction = replace(reduction, operation=replace(reduction.operation, amount=loan.state.outstanding))
     with unchanged(desk):
@@ -269,6 +268,7 @@ def test_a_reduction_whose_blinding_cancels_out(desk: Desk, world: World) -> Non
 def test_a_full_document(desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     paper, _ = desk.draw(desk.register(500)[0], 5)
     draw = make_draw(world, paper, 5)
+    monkeypatch.setattr("zkcore.ledger.draws.MAXIMUM_DRAWS", 1)
     monkeypatch.setattr(ledger, "MAXIMUM_DRAWS", 1)
     with unchanged(desk):
         refused(desk.send_draws([draw]), problems.HEADROOM_NOT_PROVEN)
@@ -320,7 +320,7 @@ def test_a_consent_for_another_bank_amount_or_document(desk: Desk, world: World)
     }
     for what, (draft, expected) in attempts.items():
         with unchanged(desk):
-            problem = refused(desk.send_draws([NewDraw(Draw(draft, headroom), paper, key, opening)]), expected)
+            problem = refused(desk.send_draws([NewDraw(world, Draw(draft, headroom), paper, key, opening)]), expected)
         assert problem.lines, what
 
 
@@ -331,7 +331,7 @@ def test_a_consent_is_used_once(desk: Desk, world: World) -> None:
         key, opening = SigningSecret.generate(world.suite, world.randomness), world.opening(5)
         consent = make_consent(world, paper, 5, key, application=application)
         draft = make_draft(world, paper, opening, key, consent=consent)
-        draw = NewDraw(Draw(draft, make_headroom(world, paper, draft, opening)), paper, key, opening)
+        draw = NewDraw(world, Draw(draft, make_headroom(world, paper, draft, opening)), paper, key, opening)
         if not attempt:
             paper, _ = desk.finance(draw)[0]
             continue
@@ -349,7 +349,7 @@ def test_a_consent_proven_anew_is_the_same_consent(desk: Desk, world: World) -> 
     for consent in (first, second):
         opening = world.opening(5)
         draft = make_draft(world, paper, opening, key, consent=(consent, asked), expires=NOW + 86_400)
-        draw = NewDraw(Draw(draft, make_headroom(world, paper, draft, opening)), paper, key, opening)
+        draw = NewDraw(world, Draw(draft, make_headroom(world, paper, draft, opening)), paper, key, opening)
         if consent is first:
             paper, _ = desk.finance(draw)[0]
             continue
@@ -363,7 +363,7 @@ def test_a_consent_proven_anew_is_the_same_consent(desk: Desk, world: World) -> 
 def test_an_unknown_draw(desk: Desk, world: World) -> None:
     paper = make_register(world, 500).committed()
     paper, loan = make_draw(world, paper, 5).committed()
-    settled = make_reduce(world, paper, loan, 5)
+    settled = make_reduce(world, paper, loan, 5, "released")
     _, empty = settled.committed(world, paper, loan)
     with unchanged(desk):
         refused(desk.send_reduction(settled), problems.DRAW_UNKNOWN)
@@ -371,7 +371,7 @@ def test_an_unknown_draw(desk: Desk, world: World) -> None:
 
 
 def test_a_reduction_by_more_than_is_outstanding(desk: Desk, world: World) -> None:
-    paper, loan = desk.draw(desk.register(500)[0], 100)
+    paper, loan = desk.lend(desk.register(500)[0], 100)
     richer = replace(loan, outstanding=replace(loan.outstanding, amount=400))
     commitment = replace(richer.state.outstanding, commitment=richer.outstanding.commit(world.suite))
     forged = make_reduce(world, paper, replace(richer, state=replace(loan.state, outstanding=commitment)), 101)
@@ -381,7 +381,7 @@ def test_a_reduction_by_more_than_is_outstanding(desk: Desk, world: World) -> No
 
 def test_a_reduction_by_somebody_else(desk: Desk, world: World) -> None:
     """Whoever knows the opening, but not the draw's key."""
-    paper, loan = desk.draw(desk.register(500)[0], 100)
+    paper, loan = desk.lend(desk.register(500)[0], 100)
     key = SigningSecret.generate(world.suite, world.randomness)
     thief = replace(loan, key=key, state=replace(loan.state, key=key.public(world.suite)))
     with unchanged(desk):
@@ -390,7 +390,7 @@ def test_a_reduction_by_somebody_else(desk: Desk, world: World) -> None:
 
 def test_a_reduction_with_another_reason_under_the_same_proof(desk: Desk, world: World) -> None:
     """A repayment from proceeds does not become one from own funds, which would give headroom back."""
-    paper, loan = desk.draw(desk.register(500)[0], 100)
+    paper, loan = desk.lend(desk.register(500)[0], 100)
     reduction = make_reduce(world, paper, loan, 100, "repaid-proceeds")
     changed = replace(reduction, operation=replace(reduction.operation, reason="repaid-own-funds"))
     with unchanged(desk):
@@ -398,7 +398,7 @@ def test_a_reduction_with_another_reason_under_the_same_proof(desk: Desk, world:
 
 
 def test_a_reduction_is_for_one_head(desk: Desk, world: World) -> None:
-    paper, loan = desk.draw(desk.register(500)[0], 100)
+    paper, loan = desk.lend(desk.register(500)[0], 100)
     first, second = make_reduce(world, paper, loan, 30), make_reduce(world, paper, loan, 30)
     desk.reduce(first, paper, loan)
     for reduction in (first, second):
@@ -407,7 +407,7 @@ def test_a_reduction_is_for_one_head(desk: Desk, world: World) -> None:
 
 
 def test_a_close_with_something_outstanding(desk: Desk, world: World) -> None:
-    paper, loan = desk.draw(desk.register(500)[0], 100)
+    paper, loan = desk.lend(desk.register(500)[0], 100)
     settled = make_reduce(world, paper, loan, 100)
     _, pretended = settled.committed(world, paper, loan)
     with unchanged(desk):
@@ -415,24 +415,23 @@ def test_a_close_with_something_outstanding(desk: Desk, world: World) -> None:
 
 
 def test_a_closed_draw(desk: Desk, world: World) -> None:
-    paper, loan = desk.draw(desk.register(500)[0], 100)
+    paper, loan = desk.lend(desk.register(500)[0], 100)
     late = make_reduce(world, paper, loan, 100)
     paper, loan = desk.reduce(make_reduce(world, paper, loan, 100), paper, loan)
     close = make_close(world, paper, loan)
     assert desk.send_close(close).status_code == 201
     with unchanged(desk):
-        refused(desk.send_close(close), problems.DRAW_CLOSED)
-        refused(desk.send_reduction(late), problems.DRAW_CLOSED)
+        refused(desk.send_close(close), problems.WRONG_STAGE)
+        refused(desk.send_reduction(late), problems.WRONG_STAGE)
 
 
-def test_path_and_body_name_one_draw(desk: Desk, world: World) -> None:
-    paper, loan = desk.draw(desk.register(500)[0], 100)
-    message = ReduceMessage.of(make_reduce(world, paper, loan, 100).operation)
+def test_path_and_body_name_one_document(desk: Desk, world: World) -> None:
+    message = ChangeStatusMessage.of(make_status(world, desk.register(500)[0], "frozen"))
     with unchanged(desk):
         problem = refused(
-            desk.post(f"/v1/draws/{encode_base64url(world.identifier())}/reductions", message), problems.MALFORMED
+            desk.post(f"/v1/documents/{encode_base64url(world.identifier())}/status", message), problems.MALFORMED
         )
-    assert [field.path for field in problem.fields] == ["/draw"]
+    assert [field.path for field in problem.fields] == ["/document"]
 
 
 # --- private views and the export -----------------------------------------------------------------------------------------
@@ -516,7 +515,7 @@ def test_the_export_needs_its_token(desk: Desk, sent: str | None) -> None:
 
 
 def test_addresses_and_methods_that_are_not(desk: Desk) -> None:
-    for path in ("/", "/v1", "/v1/", "/v1/health/", "/v2/health", "/docs", "/v1/documents/a/b/c"):
+    for path in ("/", "/v1", "/v1/", "/v1/health/", "/v2/health", "/docs/", "/docs/x", "/v1/documents/a/b/c"):
         refused(desk.get(path), problems.NOT_FOUND)
     response = desk.client.delete("/v1/health")
     refused(response, problems.METHOD_NOT_ALLOWED)
@@ -564,11 +563,11 @@ def test_ids_that_stand_for_nothing(desk: Desk, world: World) -> None:
 
 def test_a_log_with_another_kind_keeps_its_own_policy(world: World, database: str) -> None:
     """What restores headroom is read from the genesis, not from the code."""
-    kinds = [Kind(name=KIND, restores=["written-off"])]
+    kinds = [make_kind(restores=["written-off"])]
     genesis = world.genesis.model_copy(update={"kinds": kinds})
     other = replace(world, genesis=genesis, parameters=genesis.parameters(world.suite))
     with make_desk(other, database) as desk:
-        paper, loan = desk.draw(desk.register(500)[0], 100)
+        paper, loan = desk.lend(desk.register(500)[0], 100)
         paper, loan = desk.reduce(make_reduce(other, paper, loan, 60, "repaid-own-funds"), paper, loan)
         assert paper.headroom == 400
         paper, loan = desk.reduce(make_reduce(other, paper, loan, 40, "written-off"), paper, loan)

@@ -17,8 +17,18 @@ from schemas import problems
 from schemas.canonical import canonical
 from service.idempotency import Answer
 from service.storage import Storage
-from tests.builders import World, financing_request, make_close, make_draw, make_overdraw, make_reduce, make_register
-from tests.service.harness import JSON, Desk, refused, unchanged
+from tests.builders import (
+    World,
+    financing_request,
+    make_close,
+    make_disburse,
+    make_draw,
+    make_overdraw,
+    make_reduce,
+    make_register,
+    make_status,
+)
+from tests.service.harness import BANK, JSON, Desk, refused, unchanged
 
 KEY = "the-key-of-one-request"
 
@@ -43,16 +53,19 @@ def test_every_write_is_replayed(desk: Desk, world: World) -> None:
     paper = replace(paper, state=desk.verifier.storage.documents([paper.state.document])[paper.state.document])
     draw = make_draw(world, paper, 5)
     answered_twice(desk, lambda: desk.send_draws([draw], key=f"{KEY}-2"))
-    state = desk.verifier.storage.draw(draw.operation.draft.draw)
-    assert state is not None
     paper, loan = draw.committed()
-    loan = replace(loan, state=state)
+    id_ = loan.state.draw
+    loan = replace(loan, state=desk.verifier.storage.draws([id_])[id_])
+    disbursement = make_disburse(world, paper, loan)
+    answered_twice(desk, lambda: desk.send_steps(disbursement.operation, key=f"{KEY}-5"))
+    loan = replace(loan, state=desk.verifier.storage.draws([id_])[id_])
     reduction = make_reduce(world, paper, loan, 5)
     answered_twice(desk, lambda: desk.send_reduction(reduction, key=f"{KEY}-3"))
-    state = desk.verifier.storage.draw(draw.operation.draft.draw)
-    assert state is not None
+    state = desk.verifier.storage.draws([id_])[id_]
     close = make_close(world, paper, replace(loan, state=state, outstanding=reduction.rest))
     answered_twice(desk, lambda: desk.send_close(close, key=f"{KEY}-4"))
+    change = make_status(world, paper, "frozen")
+    answered_twice(desk, lambda: desk.send_status(change, key=f"{KEY}-6"))
     desk.now = draw.operation.draft.expires + 1
     with unchanged(desk):
         assert desk.send_draws([draw], key=f"{KEY}-2").headers["Idempotency-Replayed"] == "true"
@@ -66,11 +79,22 @@ def test_a_key_stands_for_one_request(desk: Desk, world: World) -> None:
     others: list[Callable[[], httpx.Response]] = [
         lambda: desk.send_draws([make_draw(world, draw.committed()[0], 5)], key=KEY),
         lambda: desk.post("/v1/financings", body.replace(b",", b", "), key=KEY),  # The same message in other bytes.
-        lambda: desk.send_documents([make_register(world, 5)], key=KEY),
     ]
     for send in others:
         with unchanged(desk):
             refused(send(), problems.KEY_REUSED)
+
+
+def test_a_key_is_its_institutions_own(desk: Desk, world: World) -> None:
+    """Another institution that uses the same key gets neither the answer that was given to the first nor a conflict."""
+    paper = desk.register(500)[0]
+    draw = make_draw(world, paper, 5)
+    assert desk.send_draws([draw], key=KEY).status_code == 201
+    other = desk.admit("another-bank", "bank")
+    refused(desk.send_draws([make_draw(world, paper, 6)], key=KEY, signed_by=other), problems.HEADROOM_NOT_PROVEN)
+    refused(desk.send_draws([draw], key=KEY, signed_by=other), problems.ALREADY_EXISTS)
+    outlet = desk.admit("an-outlet", "bank", parent=BANK)
+    assert desk.send_draws([draw], key=KEY, signed_by=outlet).headers["Idempotency-Replayed"] == "true"
 
 
 def test_a_refused_request_leaves_its_key_free(desk: Desk, world: World) -> None:
@@ -84,12 +108,17 @@ def test_a_refused_request_leaves_its_key_free(desk: Desk, world: World) -> None
     "key", [None, "", "short", "x" * 65, "spaces are not allowed", "umlauts-are-not-ä", "nul-\x00-is-not-either"]
 )
 def test_a_write_needs_a_key(desk: Desk, key: str | None) -> None:
+    """A key that cannot even stand in a signature is refused with the signature."""
     headers: list[tuple[bytes, bytes]] = [(name.encode(), value.encode()) for name, value in JSON.items()]
     if key is not None:
         headers.append((b"Idempotency-Key", key.encode("utf-8")))
-    for path in ("/v1/documents", "/v1/financings", f"/v1/draws/{'A' * 43}/reductions", f"/v1/draws/{'A' * 43}/closure"):
+    of_document = [f"/v1/documents/{'A' * 43}/{change}" for change in ("status", "amendments", "overdrawn")]
+    for path in ("/v1/documents", "/v1/financings", "/v1/steps", *of_document):
         with unchanged(desk):
-            refused(desk.client.post(path, content=b"{}", headers=headers), problems.KEY_MISSING)
+            signable = key is None or (key.isascii() and key.isprintable())
+            auth = desk.client.auth if signable else None
+            expected = problems.KEY_MISSING if signable else problems.SIGNATURE_INVALID
+            refused(desk.client.post(path, content=b"{}", headers=headers, auth=auth), expected)
 
 
 def test_while_a_request_is_worked_on(desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch) -> None:

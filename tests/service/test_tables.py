@@ -18,21 +18,37 @@ from sqlalchemy import Connection, LargeBinary, RowMapping, Table, create_engine
 from sqlalchemy.exc import IntegrityError
 
 from service.tables import (
+    APPLICATIONS,
     DOCUMENTS,
     DRAWS,
     METADATA,
+    application_of_row,
     document_of_row,
     draw_of_row,
+    moved_application,
     moved_document,
     moved_draw,
+    row_of_application,
     row_of_document,
     row_of_draw,
 )
-from tests.builders import World, make_draw, make_reduce, make_register
-from zkcore import engine
+from tests.builders import (
+    ANY_LEAF,
+    World,
+    make_apply,
+    make_decide,
+    make_disburse,
+    make_draw,
+    make_reduce,
+    make_register,
+    make_status,
+)
+from zkcore import engine, ledger
 from zkcore.commitments import HandledCommitment
 from zkcore.errors import IdentityError, LengthError, PointError
-from zkcore.ledger import MAXIMUM_DRAWS, DocumentState, DrawState
+from zkcore.ledger import MAXIMUM_DRAWS, ApplicationState, DocumentState, DrawState
+from zkcore.ledger.state import APPLICATION_STAGES, DRAW_STAGES
+from zkcore.operations import STATUSES
 
 SUITE = engine.load()
 GROUP = SUITE.group
@@ -40,10 +56,13 @@ GROUP = SUITE.group
 elements = st.integers(1, GROUP.order - 1).map(lambda factor: GROUP.mul(factor, SUITE.G))
 commitments = st.builds(HandledCommitment, elements, elements, elements)
 octets = st.binary(min_size=32, max_size=32)
+names = st.from_regex(r"[a-z][a-z0-9-]{1,63}", fullmatch=True)
+times = st.integers(0, (1 << 48) - 1)
 documents = st.builds(
     DocumentState,
     document=octets,
-    kind=st.from_regex(r"[a-z][a-z0-9-]{1,63}", fullmatch=True),
+    kind=names,
+    counter=names,
     currency=st.from_regex(r"[A-Z]{3}", fullmatch=True),
     epoch=st.integers(1, (1 << 32) - 1),
     owner=elements,
@@ -51,22 +70,51 @@ documents = st.builds(
     residual=commitments,
     head=octets,
     draws=st.integers(0, MAXIMUM_DRAWS),
+    status=st.sampled_from(STATUSES),
+    revision=octets,
+    replacement=octets,
+    taken=st.booleans(),
+    overdrawn=octets,
 )
 draws = st.builds(
-    DrawState, draw=octets, document=octets, key=elements, outstanding=commitments, head=octets, closed=st.booleans()
+    DrawState,
+    draw=octets,
+    document=octets,
+    key=elements,
+    outstanding=commitments,
+    head=octets,
+    stage=st.sampled_from(DRAW_STAGES),
+    expires=times,
+)
+applications = st.builds(
+    ApplicationState,
+    draw=octets,
+    document=octets,
+    key=elements,
+    application=octets,
+    expires=times,
+    stage=st.sampled_from(APPLICATION_STAGES),
+    head=octets,
 )
 DOCUMENT = DocumentState(
-    b"d" * 32,
-    "export-declaration",
-    "USD",
-    1,
-    SUITE.G,
-    HandledCommitment(*[SUITE.G] * 3),
-    HandledCommitment(*[SUITE.H] * 3),
-    b"h" * 32,
-    0,
+    document=b"d" * 32,
+    kind="export-declaration",
+    counter="financing",
+    currency="USD",
+    epoch=1,
+    owner=SUITE.G,
+    limit=HandledCommitment(*[SUITE.G] * 3),
+    residual=HandledCommitment(*[SUITE.H] * 3),
+    head=b"h" * 32,
+    draws=0,
+    status="cleared",
+    revision=b"r" * 32,
+    replacement=bytes(32),
+    taken=False,
+    overdrawn=bytes(32),
 )
-DRAW = DrawState(b"w" * 32, b"d" * 32, SUITE.G, HandledCommitment(*[SUITE.G] * 3), b"h" * 32, closed=False)
+DRAW = DrawState(b"w" * 32, b"d" * 32, SUITE.G, HandledCommitment(*[SUITE.G] * 3), b"h" * 32, "reserved", 1)
+APPLICATION = ApplicationState(b"w" * 32, b"d" * 32, SUITE.G, b"a" * 32, 1, "applied", b"h" * 32)
 
 
 @pytest.fixture(scope="module")
@@ -104,11 +152,19 @@ def test_a_draw_comes_back_from_its_row(empty: Connection, draw: DrawState) -> N
     assert draw_of_row(GROUP, stored(empty, DRAWS, row_of_draw(draw))) == draw
 
 
+@settings(max_examples=25)
+@given(application=applications)
+def test_an_application_comes_back_from_its_row(empty: Connection, application: ApplicationState) -> None:
+    row = stored(empty, APPLICATIONS, row_of_application(application))
+    assert application_of_row(GROUP, row) == application
+
+
 @settings(max_examples=15)
 @given(before=documents, after=documents)
 def test_only_what_moves_is_changed_in_a_document(empty: Connection, before: DocumentState, after: DocumentState) -> None:
     row = stored(empty, DOCUMENTS, row_of_document(before, 1), moved_document(after))
-    moved = replace(before, residual=after.residual, head=after.head, draws=after.draws)
+    fixed = {name: getattr(before, name) for name in ("document", "kind", "counter", "currency", "epoch", "owner")}
+    moved = replace(after, **fixed)
     assert document_of_row(GROUP, row) == moved
 
 
@@ -116,7 +172,7 @@ def test_only_what_moves_is_changed_in_a_document(empty: Connection, before: Doc
 @given(before=draws, after=draws)
 def test_only_what_moves_is_changed_in_a_draw(empty: Connection, before: DrawState, after: DrawState) -> None:
     row = stored(empty, DRAWS, row_of_draw(before), moved_draw(after))
-    moved = replace(before, outstanding=after.outstanding, head=after.head, closed=after.closed)
+    moved = replace(before, outstanding=after.outstanding, head=after.head, stage=after.stage)
     assert draw_of_row(GROUP, row) == moved
 
 
@@ -124,11 +180,19 @@ def test_real_operations_change_no_more_than_what_moves(world: World, empty: Con
     """What the ledger's rules change is what the tables take for changing: nothing else would be stored."""
     paper = make_register(world, 1_000).committed()
     drawn, loan = make_draw(world, paper, 600).committed()
-    reduced, rest = make_reduce(world, drawn, loan, 200).committed(world, drawn, loan)
+    lent, loan_then = make_disburse(world, drawn, loan, 100).committed(drawn, loan)
+    reduced, rest = make_reduce(world, lent, loan_then, 200).committed(world, lent, loan_then)
+    changed = ledger.status_changed(reduced.state, make_status(world, reduced, "frozen"), ANY_LEAF)
     group, at_first = world.suite.group, row_of_document(paper.state, 1)
     assert document_of_row(group, stored(empty, DOCUMENTS, at_first, moved_document(drawn.state))) == drawn.state
     assert document_of_row(group, stored(empty, DOCUMENTS, at_first, moved_document(reduced.state))) == reduced.state
+    assert document_of_row(group, stored(empty, DOCUMENTS, at_first, moved_document(changed))) == changed
     assert draw_of_row(group, stored(empty, DRAWS, row_of_draw(loan.state), moved_draw(rest.state))) == rest.state
+    applied = make_apply(world, paper)
+    application = applied.committed()
+    decided = ledger.decided(application, make_decide(world, paper, application, applied.key, "accepted"), ANY_LEAF)
+    row = stored(empty, APPLICATIONS, row_of_application(application), moved_application(decided))
+    assert application_of_row(group, row) == decided
 
 
 def test_every_field_of_a_state_has_a_column() -> None:
@@ -136,9 +200,15 @@ def test_every_field_of_a_state_has_a_column() -> None:
     assert len(fields(DrawState)) == len(DRAWS.columns) == len(row_of_draw(DRAW))
     assert set(row_of_document(DOCUMENT, 1)) == set(DOCUMENTS.columns.keys())
     assert set(row_of_draw(DRAW)) == set(DRAWS.columns.keys())
+    assert len(fields(ApplicationState)) == len(APPLICATIONS.columns)
+    assert set(row_of_application(APPLICATION)) == set(APPLICATIONS.columns.keys())
 
 
-ROWS = [(DOCUMENTS, row_of_document(DOCUMENT, 1)), (DRAWS, row_of_draw(DRAW))]
+ROWS = [
+    (DOCUMENTS, row_of_document(DOCUMENT, 1)),
+    (DRAWS, row_of_draw(DRAW)),
+    (APPLICATIONS, row_of_application(APPLICATION)),
+]
 OCTETS = [
     pytest.param(table, row, column.name, id=f"{table.name}.{column.name}")
     for table, row in ROWS
@@ -171,7 +241,7 @@ def test_a_count_of_draws_out_of_range_is_not_stored(empty: Connection, count: i
         stored(empty, DOCUMENTS, {**row_of_document(DOCUMENT, 1), "draws": count})
 
 
-@pytest.mark.parametrize("table,row", ROWS, ids=["documents", "draws"])
+@pytest.mark.parametrize("table,row", ROWS, ids=["documents", "draws", "applications"])
 def test_one_id_stands_once(empty: Connection, table: Table, row: dict[str, Any]) -> None:
     with empty.begin_nested() as savepoint:
         empty.execute(insert(table).values(row))

@@ -293,7 +293,7 @@ def test_state_taken_from_the_request(world: World, paper: Paper) -> None:
     first, second = make_draw(world, paper, 600), make_draw(world, paper, 600)
     after, _ = first.committed(b"\1" * 32)
     verify(SUITE, ledger.check_draw(SUITE, world.parameters, second.paper.state, second.operation))  # the state it carries
-    overdrawn, _ = ledger.drawn(after.state, second.operation, b"\2" * 32)
+    overdrawn, _ = ledger.drawn(world.parameters, after.state, second.operation, b"\2" * 32)
     with pytest.raises(OpeningError):
         open_by_logarithm(SUITE, paper.secret, overdrawn.residual.commitment, overdrawn.residual.owner, 1000)
     check_wrapped(world, paper, overdrawn, -200)
@@ -334,7 +334,7 @@ def test_sums_that_wrap_need_missing_range_proofs(world: World, paper: Paper, am
     draft = dishonest_draft(world, paper, drawn)
     operation = Draw(draft, dishonest_headroom(world, paper, draft, drawn, 1000 - amount, paper.secret))
     without_ranges(world, paper.state, operation)
-    check_wrapped(world, paper, ledger.drawn(paper.state, operation, bytes(32))[0], 1000 - amount)
+    check_wrapped(world, paper, ledger.drawn(world.parameters, paper.state, operation, bytes(32))[0], 1000 - amount)
     assert refused(world, paper.state, operation) == {"draw.range": "range"}
 
 

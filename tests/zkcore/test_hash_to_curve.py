@@ -59,7 +59,7 @@ def test_official_vectors(name: str, official_vectors: Read) -> None:
         message = vector["msg"].encode()
         assert hash_to_field(message, dst, group.p, 2) == [int(u, 16) for u in vector["u"]]
         for label, u in zip(("Q0", "Q1"), vector["u"], strict=True):
-            assert module._map_to_curve(group, module._PARAMETERS[group.name], int(u, 16)) == _affine(group, vector[label])
+            assert module._map_to_curve(group, module._PARAMETERS[group.name], [int(u, 16)]) == [_affine(group, vector[label])]
         assert hash_to_curve(group, message, dst) == _affine(group, vector["P"])
 
 
@@ -92,7 +92,26 @@ def test_expanded_sizes() -> None:
 def test_zero_maps_to_a_point(name: str) -> None:
     """u = 0 is the exceptional case of the simplified SWU map."""
     group, _ = SUITES[name]
-    assert not module._map_to_curve(group, module._PARAMETERS[group.name], 0).is_identity
+    [point] = module._map_to_curve(group, module._PARAMETERS[group.name], [0])
+    assert not point.is_identity
+
+
+@pytest.mark.parametrize("name", SUITES)
+def test_many_at_once_are_each_alone(name: str) -> None:
+    """The exceptional case among others, too: one inversion serves them all."""
+    group, _ = SUITES[name]
+    messages = [b"", b"a", b"b", b"a" * 200]
+    tag = b"tag of a test"
+    assert module.hash_all_to_curve(group, messages, tag) == [hash_to_curve(group, message, tag) for message in messages]
+    assert module.hash_all_to_curve(group, [], tag) == []
+    fields = [5, 0, 6]
+    alone = [module._map_to_curve(group, module._PARAMETERS[group.name], [u])[0] for u in fields]
+    assert module._map_to_curve(group, module._PARAMETERS[group.name], fields) == alone
+
+
+@given(st.lists(st.integers(1, 100), max_size=5))
+def test_inverses(values: list[int]) -> None:
+    assert module.inverses(values, 101) == [pow(value, -1, 101) for value in values]
 
 
 def test_the_kernel_of_the_isogeny_maps_to_the_identity() -> None:

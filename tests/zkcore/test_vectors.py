@@ -13,14 +13,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from schemas.entries import AnyEntry
 from schemas.vectors.generate import DIRECTORY, drifted, main
-from schemas.vectors.replay import REPLAYS, patched
+from schemas.vectors.replay import OPERATIONS, REPLAYS, patched
 from zkcore import PROTOCOL_VERSION, engine, statements
 from zkcore.errors import BatchRejected, ZkError
+from zkcore.ledger.state import APPLICATION_STAGES, DRAW_STAGES, STATUSES_AFTER
 from zkcore.suite import SUITE_IDENTIFIER
 
 ENGINES = engine.available()
@@ -29,8 +31,18 @@ FILES = list(REPLAYS)
 SLOW = {"ranges", "operations"}
 """Files of range proofs, of which the reference engine replays a sample."""
 
-PROVEN_BY_ALL = {"register/first", "draw/consented", "reduce/own-funds"}
+PROVEN_BY_ALL = {
+    "register/first",
+    "draw/consented",
+    "draw/moved",
+    "reduce/own-funds",
+    "amend/down",
+    "overdrawn",
+    "disburse/part",
+}
 """Operations with range proofs that the slow engine proves too."""
+
+ENTRY_TYPES = [entry.model_fields["type"].default for entry in get_args(AnyEntry)]
 
 CODES = {error.code for error in ZkError.__subclasses__()}
 
@@ -63,7 +75,7 @@ def too_slow_to_prove(engine_name: str, name: str, vector: dict[str, Any]) -> bo
         return False
     if name == "ranges":
         return bool(vector["bits"] * len(vector["values"]) > 64)
-    return vector["operation"] in ("register", "draw", "reduce") and vector["id"] not in PROVEN_BY_ALL
+    return "range_proof" in json.dumps(vector["message"]) and vector["id"] not in PROVEN_BY_ALL
 
 
 @pytest.mark.parametrize("engine_name, name, identifier", CASES)
@@ -127,9 +139,26 @@ def test_every_statement_and_operation_has_vectors() -> None:
     assert {vector["statement"] for vector in accepts("statements")} == sigma
     ranges = {statement.name for statement in statements.ALL_RANGES}
     assert {vector["statement"] for vector in accepts("ranges") if "statement" in vector} == ranges
-    assert {vector["operation"] for vector in accepts("operations")} == {"register", "draw", "reduce", "close", "view"}
+    assert {vector["operation"] for vector in accepts("operations")} == set(OPERATIONS)
+    assert set(OPERATIONS) == {name for name in ENTRY_TYPES if name != "genesis"} | {"view"}
     for name in ("statements", "ranges", "operations"):
         refused = {vector["error"] for vector in read(name)["reject"]}
         assert refused >= {"context"}, name
     failing = {code for vector in read("operations")["reject"] for code in vector.get("failures", {}).values()}
     assert failing == {"sigma", "range", "length", "identity"}
+
+
+def test_every_stage_and_status_has_a_vector() -> None:
+    """Every stage of a draw and an application and every status of a document is where some accepted operation leads."""
+    seen = set()
+    for vector in accepts("operations"):
+        for name in ("draw", "application", "document"):
+            before, after = vector["state"].get(name), vector["after"].get(name)
+            if after is not None:
+                key = "status" if name == "document" else "stage"
+                seen.add((name, None if before is None else before[key], after[key]))
+    stages = {after for name, _, after in seen if name == "draw"}
+    assert stages == set(DRAW_STAGES) - {"moved"}
+    assert {after for name, _, after in seen if name == "application"} == set(APPLICATION_STAGES)
+    assert {after for name, _, after in seen if name == "document"} == set(STATUSES_AFTER)
+    assert any(vector["after"]["moved"]["stage"] == "moved" for vector in accepts("operations") if "moved" in vector["after"])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
 from schemas.domain.csv_form import read_declarations
 from schemas.domain.currency import Currency
-from schemas.domain.declaration import Declaration
+from schemas.domain.declaration import Declaration, Status
+from schemas.domain.errors import DomainError, ErrorCode
+from schemas.kinds import load_kinds
 
 ORIGIN = "demo.tradeveil.example/exports"
 
@@ -42,6 +45,7 @@ NINGBO = "91330206MA2AF8CXX8"
 CHONGQING = "91500106MA5U7RGD35"
 XIAMEN = "91350211MA31QW5E9P"
 QINGDAO = "91370212MA3NBH6U31"
+SHENZHEN = "91440300MA5GK7T2XY"
 
 ONE_FOR_THREE = "232520260028296053"
 RACE = "310420260083605699"
@@ -57,6 +61,11 @@ SIX = (
 )
 CONSENTED = "310420260091484937"
 LOST_WALLET = "232520260046223349"
+STEP_BY_STEP = "232520260088375570"
+"""Released by Customs and not cleared yet when the sample is registered."""
+AMENDED = "530420260055545676"
+DELETED, REPLACEMENT = "310420260068432146", "224820260019436497"
+EXPIRING = "425820260026024289"
 OTHER_OF_NINGBO = "310420260075929228"
 """A declaration in USD that no story draws on, for a consent to be misused on."""
 
@@ -82,11 +91,31 @@ def enterprises() -> dict[str, Enterprise]:
     return {code: Enterprise(f"exporter-{code[2:6]}-{code[-4:].lower()}", code, name) for code, name in names.items()}
 
 
+_REGISTERED = (Status.DECLARED, Status.RELEASED, Status.CLEARED)
+
+
 @cache
 def limits() -> dict[tuple[str, Currency], int]:
-    """The limit (minor units) of every document that the sample makes, by declaration number and currency."""
-    return {
-        (declaration.number.text, currency): minor
-        for declaration in declarations()
-        for currency, minor in declaration.limits().items()
-    }
+    """The limits of what the sample makes."""
+    return limits_of(declarations())
+
+
+def limits_of(papers: Iterable[Declaration]) -> dict[tuple[str, Currency], int]:
+    """The limit (minor units) of every document that these papers make, by declaration number and currency.
+
+    What is declared or released is registered too, and can be financed once it is cleared.
+    """
+    shares = next(kind.shares for kind in load_kinds() if kind.name == "export-declaration")
+    registered = [paper for paper in papers if paper.status in _REGISTERED]
+    found = ((paper.number.text, _financeable(paper, shares)) for paper in registered)
+    return {(number, currency): minor for number, limits in found for currency, minor in limits.items()}
+
+
+def _financeable(paper: Declaration, shares: Mapping[str, int]) -> dict[Currency, int]:
+    """What is financeable once it is cleared; nothing where nobody pays."""
+    try:
+        return paper.shares(shares)
+    except DomainError as error:
+        if error.code is ErrorCode.NOT_FINANCEABLE:
+            return {}
+        raise

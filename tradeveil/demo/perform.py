@@ -18,6 +18,7 @@ from tradeveil.demo.narrative import Narrator, tell_summary
 from tradeveil.demo.planted import Planted
 from tradeveil.demo.play import OPENING, Play
 from tradeveil.demo.scan import Corpus, Form, Search
+from tradeveil.demo.second_act import SECOND_ACT
 from tradeveil.demo.stage import Stage, open_stage
 from tradeveil.demo.stories import STORIES, Story, words_file
 from tradeveil.demo.summary import Opened, Privacy, Summary, Timing
@@ -61,7 +62,7 @@ def perform(options: Options, narrator: Narrator) -> Played:
     with building as stage:
         play = Play(stage, planted, narrator, summary)
         _note_setting_up(play, time.perf_counter() - started)
-        acts = [Story(OPENING, "", "", "", register_sample), *STORIES, *CONCLUSION]
+        acts = [Story(OPENING, "", "", "", register_sample), *STORIES, *SECOND_ACT, *CONCLUSION]
         for story in acts:
             perform_story(play, story)
         sent = stage.wire.sent()
@@ -121,6 +122,9 @@ def _prepare(commands: Commands, root: Path) -> Path:
     identities = [str(homes / role / "identity.json") for role in ("customs", "regulator")]
     genesis = ("--attester", identities[0], "--regulator", identities[1])
     commands.must("serve", "init", "--directory", str(directory), *origin, *genesis)
+    for bank in cast.BANKS:
+        identity = str(homes / bank.folder / "identity.json")
+        commands.must("serve", "institutions", "add", identity, "--directory", str(directory))
     return directory
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from parties.common.money import Money
 from schemas.domain.currency import Currency
+from schemas.domain.declaration import Declaration
 from tradeveil.demo import cast
 from tradeveil.demo.cast import Bank
 from tradeveil.demo.scan import Form, amount_forms, identifier_forms, name_forms
@@ -23,7 +24,7 @@ class PlantedDraw:
     reference: str
     amount: int
     outstanding: int
-    closed: bool = False
+    stage: str = "reserved"
 
 
 @dataclass(repr=False)
@@ -49,7 +50,7 @@ class PlantedDocument:
                     "reference": draw.reference,
                     "amount": draw.amount,
                     "outstanding": draw.outstanding,
-                    "state": "closed" if draw.closed else "open",
+                    "stage": draw.stage,
                 }
                 for draw in draws
             ],
@@ -60,12 +61,21 @@ class Planted:
     """The whole truth of one demonstration. Nothing of it may reach the service."""
 
     def __init__(self) -> None:
-        self.documents = {key: PlantedDocument(key[1], minor, minor) for key, minor in cast.limits().items()}
+        self.documents: dict[tuple[str, Currency], PlantedDocument] = {}
+        self._papers: list[Declaration] = []
         self._amounts: dict[tuple[int, Currency], str] = {}
         self._references: list[str] = []
-        for (number, currency), minor in cast.limits().items():
+        self._presented: list[str] = []
+        self.declare(cast.declarations())
+
+    def declare(self, papers: Iterable[Declaration]) -> None:
+        """Declarations that Customs registers, or refuses: secrets in either case."""
+        declarations = tuple(papers)
+        self._papers += declarations
+        for (number, currency), minor in cast.limits_of(declarations).items():
+            self.documents[number, currency] = PlantedDocument(currency, minor, minor)
             self._note(minor, currency, f"limit of a declaration ending {number[-3:]}")
-        for declaration in cast.declarations():
+        for declaration in declarations:
             for item in declaration.items:
                 self._note(item.total, item.currency, f"item of a declaration ending {declaration.number.text[-3:]}")
 
@@ -80,6 +90,10 @@ class Planted:
         """A bank's reference: a secret, whether anything comes of the draft or not."""
         self._references.append(reference)
 
+    def present(self, *fields: str) -> None:
+        """What a bank's file of papers names, true or false, as it stands there."""
+        self._presented += fields
+
     def draw(self, number: str, bank: Bank, reference: str, money: Money) -> None:
         """A draw was committed."""
         document = self.documents[number, money.currency]
@@ -88,11 +102,44 @@ class Planted:
         self._note(money.minor, money.currency, f"draw {reference}")
         self._note(document.headroom, money.currency, f"headroom after {reference}")
 
+    def disburse(self, number: str, alpha: str, reference: str, released: Money | None = None) -> None:
+        """A draw was paid out: all of it, or all but what was released."""
+        document = self.documents[number, Currency.parse(alpha)]
+        draw, rest = document.draws[reference], 0 if released is None else released.minor
+        document.draws[reference] = replace(draw, outstanding=draw.outstanding - rest, stage="disbursed")
+        document.headroom += rest
+        self._note(rest, document.currency, f"rest of {reference}")
+
+    def amend(self, number: str, limit: Money) -> None:
+        """The attester set another limit."""
+        document = self.documents[number, limit.currency]
+        document.headroom += limit.minor - document.limit
+        document.limit = limit.minor
+        self._note(limit.minor, limit.currency, f"amended limit of a declaration ending {number[-3:]}")
+        self._note(abs(document.headroom), limit.currency, f"what is overdrawn on a declaration ending {number[-3:]}")
+
+    def move(self, number: str, replacement: str, alpha: str, reference: str) -> None:
+        """A draw moved to the document that replaces its own."""
+        currency = Currency.parse(alpha)
+        old, new = self.documents[number, currency], self.documents[replacement, currency]
+        draw = old.draws[reference]
+        old.draws[reference] = replace(draw, outstanding=0, stage="moved")
+        new.draws[reference] = replace(draw, amount=draw.outstanding)
+        new.headroom -= draw.outstanding
+        self._note(new.headroom, currency, f"headroom after {reference} moved")
+
+    def expire(self, number: str, alpha: str, reference: str) -> None:
+        """A reservation freed itself."""
+        document = self.documents[number, Currency.parse(alpha)]
+        draw = document.draws[reference]
+        document.headroom += draw.outstanding
+        document.draws[reference] = replace(draw, outstanding=0, stage="expired")
+
     def reduce(self, number: str, reference: str, money: Money, reason: str, *, settled: bool = False) -> None:
         """A draw was reduced."""
         document = self.documents[number, money.currency]
-        draw = document.draws[reference]
-        document.draws[reference] = replace(draw, outstanding=draw.outstanding - money.minor, closed=settled)
+        draw, stage = document.draws[reference], "settled" if settled else "partly-repaid"
+        document.draws[reference] = replace(draw, outstanding=draw.outstanding - money.minor, stage=stage)
         if reason in RESTORING:
             document.headroom += money.minor
         self._note(money.minor, money.currency, f"reduction of {reference}")
@@ -115,7 +162,9 @@ class Planted:
     def forms(self) -> list[Form]:
         """Every form of every secret."""
         forms = [form for (minor, currency), label in self._amounts.items() for form in amount_forms(label, minor, currency)]
-        return [*forms, *_paper_forms(), *_party_forms(), *_each(identifier_forms, "reference", self._references)]
+        named = [("reference", self._references), ("presented", self._presented)]
+        forms += [form for what, values in named for form in _each(identifier_forms, what, values)]
+        return [*forms, *_paper_forms(self._papers), *_party_forms(self._papers)]
 
     def _note(self, minor: int, currency: Currency, label: str) -> None:
         if minor:
@@ -124,7 +173,7 @@ class Planted:
 
 def _compared(item: Mapping[str, Any]) -> dict[str, Any]:
     """Of an opened document, what was planted."""
-    names = ("bank", "reference", "amount", "outstanding", "state")
+    names = ("bank", "reference", "amount", "outstanding", "stage")
     draws = [{name: draw[name] for name in names} for draw in item["draws"]]
     return {**{name: item[name] for name in ("limit", "drawn", "outstanding", "headroom")}, "draws": draws}
 
@@ -133,9 +182,8 @@ def _each(make: Any, what: str, values: Iterable[str]) -> list[Form]:
     return [form for place, value in enumerate(dict.fromkeys(values), 1) for form in make(f"{what} {place}", value)]
 
 
-def _paper_forms() -> list[Form]:
+def _paper_forms(papers: Sequence[Declaration]) -> list[Form]:
     """What identifies a declaration."""
-    papers = cast.declarations()
     return [
         *_each(identifier_forms, "declaration number", (paper.number.text for paper in papers)),
         *_each(identifier_forms, "contract", (paper.contract for paper in papers)),
@@ -143,9 +191,9 @@ def _paper_forms() -> list[Form]:
     ]
 
 
-def _party_forms() -> list[Form]:
+def _party_forms(papers: Sequence[Declaration]) -> list[Form]:
     """What identifies an enterprise or a bank."""
-    companies = [company for paper in cast.declarations() for company in (paper.owner, paper.consignor)]
+    companies = [company for paper in papers for company in (paper.owner, paper.consignor)]
     return [
         *_each(identifier_forms, "credit code", (company.credit_code.text for company in companies)),
         *_each(identifier_forms, "bank code", (bank.code for bank in cast.BANKS)),

@@ -12,11 +12,15 @@ from typing import Any
 
 import httpx
 
+from parties.common import runtime
+from parties.common.home import Home
+from parties.common.keyring import load_signer
 from parties.common.money import Money, money_text
 from schemas.problems import TYPE_PREFIX
 from tradeveil.demo import cast
 from tradeveil.demo.cast import Bank, Enterprise
 from tradeveil.demo.commands import CommandFailed, Ran
+from tradeveil.demo.exports import Export, customs_sheet, read
 from tradeveil.demo.narrative import Narrator
 from tradeveil.demo.planted import Planted
 from tradeveil.demo.scan import Corpus
@@ -114,6 +118,21 @@ class Play:
         """A fresh name for a file on its way."""
         return self.stage.paper(f"{next(self._papers):03}-{kind}.json")
 
+    # --- Customs ----------------------------------------------------------------------------------------------------------
+
+    def register(self, exports: Sequence[Export]) -> bool:
+        """Customs registers more declarations; planted. Whether each has the limit that it must have."""
+        sheet = customs_sheet(exports)
+        declarations = read(sheet)
+        self.planted.declare(declarations)
+        paper = self.paper("declarations").with_suffix(".csv")
+        paper.write_bytes(sheet)
+        report = self.run("customs", "register", "customs", str(paper), "--json").json()
+        registered = {(item["number"], item["currency"]): item["limit"] for item in report["registered"]}
+        self.summary.documents += len(registered)
+        limits = {(number, currency.alpha): minor for (number, currency), minor in cast.limits_of(declarations).items()}
+        return not report["errors"] and registered == limits
+
     # --- an exporter ------------------------------------------------------------------------------------------------------
 
     def apply(self, who: str, bank: Bank, lines: Sequence[str], *options: str) -> Answer:
@@ -182,6 +201,14 @@ class Play:
             self.planted.draw(number, bank, reference, Money.parse(money))
         return committed
 
+    def disburse(self, bank: Bank, number: str, reference: str, alpha: str = "USD", released: str = "", paid: str = "") -> bool:
+        """The bank pays out: all, or `paid`, with the rest `released`; planted if it succeeds."""
+        amount = ("--amount", paid) if paid else ()
+        booked = self.run("bank", "disburse", bank.folder, "--reference", reference, *amount, "--json").exit_code == 0
+        if booked:
+            self.planted.disburse(number, alpha, reference, Money.parse(released) if released else None)
+        return booked
+
     def repay(self, bank: Bank, number: str, reference: str, money: str, reason: str, *, settle: bool = False) -> bool:
         """The bank books a repayment; planted if it succeeds."""
         options = ["--settle"] if settle else []
@@ -193,9 +220,10 @@ class Play:
 
     # --- anybody ----------------------------------------------------------------------------------------------------------
 
-    def post(self, path: str, body: bytes, key: str) -> httpx.Response:
-        """A write to the service without any party's program."""
-        return self.stage.wire.post(path, body, key)
+    def post(self, bank: Bank, path: str, body: bytes, key: str) -> httpx.Response:
+        """A write to the service that a bank signs, without its program."""
+        signer = load_signer(Home(self.stage.home(bank.folder)), runtime.suite(), "bank")
+        return self.stage.wire.post(path, body, key, signer.requester)
 
     def _answered(self, ran: Ran, paper: Path) -> Answer:
         if ran.exit_code == 1:

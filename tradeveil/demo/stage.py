@@ -25,6 +25,7 @@ import httpx
 import tradeveil
 from parties.common import runtime
 from parties.common.client import Backoff, ServiceClient
+from parties.common.request_keys import Requester
 from schemas.problems import TYPE_PREFIX
 from service.settings import DATABASE_VARIABLE
 from tradeveil.demo.commands import Commands, routed_output
@@ -67,11 +68,11 @@ class Wire:
         hooks: dict[str, list[Callable[..., Any]]] = {"request": [self._before], "response": [self._after]}
         self.http = httpx.Client(base_url=address, timeout=60.0, event_hooks=hooks, trust_env=False)
 
-    def connect(self, address: str) -> ServiceClient:
+    def connect(self, address: str, who: Requester | None = None) -> ServiceClient:
         """Stands in for parties.common.runtime.connect."""
         if httpx.URL(address) != self.http.base_url and httpx.URL(f"{address}/") != self.http.base_url:
             raise StageError(f"a command was sent to {address}, and the stage's service is at {self.http.base_url}")
-        return ServiceClient(self.http, Backoff())
+        return ServiceClient(self.http, Backoff(), None if who is None else runtime.request_signer(who))
 
     @contextmanager
     def simultaneous(self, parties: int) -> Iterator[None]:
@@ -94,10 +95,10 @@ class Wire:
         """Every path and every body that the service was sent."""
         return b"\n".join(item.path.encode() + b"\n" + item.body for item in self.exchanges)
 
-    def post(self, path: str, body: bytes, key: str) -> httpx.Response:
-        """A write as anybody could send it, without a party's program."""
+    def post(self, path: str, body: bytes, key: str, who: Requester) -> httpx.Response:
+        """A write as an institution could send it, without its program."""
         headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
-        return self.http.post(path, content=body, headers=headers)
+        return self.http.post(path, content=body, headers=headers, auth=runtime.request_signer(who))
 
     def _before(self, request: httpx.Request) -> None:
         rendezvous = self._rendezvous
@@ -198,7 +199,7 @@ class Stage:
 
     def entries(self) -> int:
         """How many entries the log has."""
-        return int(self.wire.http.get("/v1/health").raise_for_status().json()["entries"])
+        return int(self.wire.http.get("/v1/ready").raise_for_status().json()["entries"])
 
 
 Prepare = Callable[[Commands, Path], Path]

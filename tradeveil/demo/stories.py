@@ -1,4 +1,4 @@
-"""The seven stories that must come out exactly so, a function each. Tests ask for every expectation by its name."""
+"""The first act: seven stories that must come out exactly so, a function each. Tests ask for every expectation by its name."""
 
 from __future__ import annotations
 
@@ -140,8 +140,8 @@ def _resend(play: Play, winner: Bank) -> None:
     won, lost = _last(play, accepted=True), _last(play, accepted=False)
     with play.step(f"{winner.short}'s request arrives five times more; then another body under its Idempotency-Key."):
         with play.nothing_written("resending writes nothing"):
-            answers = [play.post(won.path, won.body, won.key) for _ in range(_RESENT)]
-            other = play.post(won.path, lost.body, won.key)
+            answers = [play.post(winner, won.path, won.body, won.key) for _ in range(_RESENT)]
+            other = play.post(winner, won.path, lost.body, won.key)
         replayed = [(answer.status_code, answer.headers.get("Idempotency-Replayed")) for answer in answers]
         play.expect("resent five times, drawn once", replayed == [(_ACCEPTED, "true")] * _RESENT, replayed)
         play.expect("every repetition gets the same answer", len({answer.content for answer in answers}) == 1)
@@ -161,6 +161,7 @@ def repaid_in_two_ways(play: Play) -> None:
     number, who, money = cast.REPAID, cast.CHONGQING, "USD 200000.00"
     with play.step(f"{BANK_A.short} draws {_read(money)} of USD 300,000.00.") as step:
         play.expect("200,000.00 is accepted", play.draw(who, BANK_A, number, money, "JIA-2026-0301"))
+        play.expect("and paid out", play.disburse(BANK_A, number, "JIA-2026-0301"))
         left = play.expect_headroom("100,000.00 is left", who, number, 100_000_00)
         step.sees("Chongqing", f"{left} left.")
     with play.step("Repaid from the exporter's own funds: the receivable is still there.") as step:
@@ -169,6 +170,7 @@ def repaid_in_two_ways(play: Play) -> None:
         step.sees("Chongqing", f"{left} left: the headroom came back.")
     with play.step(f"{BANK_A.short} draws {_read(money)} once more."):
         play.expect("200,000.00 is accepted again", play.draw(who, BANK_A, number, money, "JIA-2026-0302"))
+        play.expect("and paid out again", play.disburse(BANK_A, number, "JIA-2026-0302"))
     with play.step("Repaid from the export proceeds: the buyer has paid, the receivable is gone.") as step:
         booked = play.repay(BANK_A, number, "JIA-2026-0302", money, "repaid-proceeds", settle=True)
         play.expect("repaid from proceeds, and closed", booked)
@@ -220,8 +222,8 @@ def six_declarations_all_or_none(play: Play) -> None:
     who, limits = cast.XIAMEN, {number: play.planted.headroom(number, "USD") for number in cast.SIX}
     shares = {number: limit * 80 // 100 for number, limit in limits.items()}
     with play.step(f"{BANK_A.short} finances 80% of six declarations, {money_text(sum(shares.values()), 'USD')}, in one call."):
-        before = play.stage.entries()
         draft = play.drafted(who, BANK_A, cast.SIX, "JIA-2026-0501", "--share", "80")
+        before = play.stage.entries()
         committed = play.commit(BANK_A, play.approve(who, draft).paper)
         amounts = {item["number"]: item["amount"] for item in committed.json().get("draws", ())}
         play.expect("all six are accepted together", committed.exit_code == 0, committed.text)
@@ -305,7 +307,7 @@ def _forged(play: Play, name: str, body: bytes, expected: str) -> None:
     """Sends what forgers made, past every honest program."""
     with play.step(f"A cheating bank and a cheating prover send {name}.") as step:
         with play.nothing_written(f"{name} writes nothing"):
-            found = problem_of(play.post("/v1/financings", body, f"forged-{play.paper('key').stem}-0123456789"))
+            found = problem_of(play.post(BANK_B, "/v1/financings", body, f"forged-{play.paper('key').stem}-0123456789"))
         play.expect(f"{name} is refused", found == expected, found or "accepted")
         step.sees("The cheat", f"{found}.")
 

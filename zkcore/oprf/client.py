@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from zkcore.errors import EvaluationRejected, KeyRejected, LengthError
 from zkcore.group import SCALAR_SIZE, Element, decode_scalar
+from zkcore.hash_to_curve import inverses
 from zkcore.oprf import suite
 from zkcore.randomness import Randomness, random_nonzero_scalar
 
@@ -31,7 +32,7 @@ def blind(inputs: Sequence[bytes], randomness: Randomness) -> Blinding:
     identity (nobody knows one).
     """
     group = suite.group()
-    hashed = [suite.hash_to_group(data) for data in inputs]
+    hashed = suite.hash_all_to_group(inputs)
     suite.check_batch(hashed)
     scalars = tuple(random_nonzero_scalar(randomness, group) for _ in inputs)
     return Blinding(tuple(inputs), scalars, tuple(group.products(scalars, hashed)))
@@ -49,8 +50,7 @@ def finalize(blinding: Blinding, public: Element, evaluated: Sequence[Element], 
     suite.check_batch(evaluated)
     _verify(public, blinding.elements, evaluated, proof)
     group = suite.group()
-    inverses = [pow(scalar, -1, group.order) for scalar in blinding.scalars]
-    unblinded = group.products(inverses, evaluated)
+    unblinded = group.products(inverses(blinding.scalars, group.order), evaluated)
     return [suite.output(data, element) for data, element in zip(blinding.inputs, unblinded, strict=True)]
 
 

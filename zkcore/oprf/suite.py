@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from zkcore.errors import EngineError, IdentityError, LengthError
 from zkcore.group import Element, Group
-from zkcore.hash_to_curve import hash_to_curve, hash_to_field
+from zkcore.hash_to_curve import hash_all_to_curve, hash_to_field
 
 OUTPUT_SIZE = 32
 """Bytes of an output."""
@@ -35,9 +35,15 @@ def group() -> Group:
 
 def hash_to_group(data: bytes) -> Element:
     """The point of an input. Raises LengthError when it is longer than 65,535 bytes."""
-    if len(data) > MAXIMUM_INPUT:
-        raise LengthError(f"an input has at most {MAXIMUM_INPUT:,} bytes, got {len(data):,}")
-    return hash_to_curve(group(), data, b"HashToGroup-" + _CONTEXT)
+    return hash_all_to_group([data])[0]
+
+
+def hash_all_to_group(inputs: Sequence[bytes]) -> list[Element]:
+    """The point of each input. Raises LengthError when one is longer than 65,535 bytes."""
+    for data in inputs:
+        if len(data) > MAXIMUM_INPUT:
+            raise LengthError(f"an input has at most {MAXIMUM_INPUT:,} bytes, got {len(data):,}")
+    return hash_all_to_curve(group(), inputs, b"HashToGroup-" + _CONTEXT)
 
 
 def hash_to_scalar(data: bytes, label: bytes = b"HashToScalar-") -> int:

@@ -55,10 +55,19 @@ class ViewSecret:
         """s' = s*t, the key of one document whose public key is t^-1 * P."""
         return ViewSecret(self.scalar * _nonzero(suite, blinding) % suite.group.order)
 
-    def prove_possession(self, suite: Suite, origin: str, holder: str, seal_key: bytes, randomness: Randomness) -> bytes:
-        """65 bytes, bound to the log, to the holder's name and to the public key that is sealed to for this holder."""
+    def prove_possession(
+        self,
+        suite: Suite,
+        origin: str,
+        holder: str,
+        seal_key: bytes,
+        randomness: Randomness,
+        request_key: bytes | None = None,
+    ) -> bytes:
+        """65 bytes, bound to the log, to the holder's name and to the public key that is sealed to for this holder; with a
+        request key, the other proof, which names it."""
         instance = VIEW_KEY_POSSESSION.instance(suite, {"P": self.public(suite)})
-        tag = ledger.possession_context(origin, VIEW_KEY_POSSESSION, holder, seal_key).tag(suite)
+        tag = ledger.possession_context(origin, VIEW_KEY_POSSESSION, holder, seal_key, request_key).tag(suite)
         return prove_batchable(tag, instance, VIEW_KEY_POSSESSION.witness(s=self.scalar), randomness)
 
     def __repr__(self) -> str:
@@ -83,10 +92,19 @@ class SigningSecret:
         """k + t, the key of one draw whose public key is K + t*G: only the bank can use it, nobody can tell whose it is."""
         return SigningSecret(_nonzero(suite, self.scalar + shift))
 
-    def prove_possession(self, suite: Suite, origin: str, holder: str, seal_key: bytes, randomness: Randomness) -> bytes:
-        """65 bytes, bound to the log, to the holder's name and to the public key that is sealed to for this holder."""
+    def prove_possession(
+        self,
+        suite: Suite,
+        origin: str,
+        holder: str,
+        seal_key: bytes,
+        randomness: Randomness,
+        request_key: bytes | None = None,
+    ) -> bytes:
+        """65 bytes, bound to the log, to the holder's name and to the public key that is sealed to for this holder; with a
+        request key, the other proof, which names it."""
         instance = SIGNING_KEY_POSSESSION.instance(suite, {"K": self.public(suite)})
-        tag = ledger.possession_context(origin, SIGNING_KEY_POSSESSION, holder, seal_key).tag(suite)
+        tag = ledger.possession_context(origin, SIGNING_KEY_POSSESSION, holder, seal_key, request_key).tag(suite)
         return prove_batchable(tag, instance, SIGNING_KEY_POSSESSION.witness(k=self.scalar), randomness)
 
     def __repr__(self) -> str:

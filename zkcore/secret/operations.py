@@ -16,17 +16,24 @@ from zkcore.commitments import HandledCommitment
 from zkcore.context import Context
 from zkcore.errors import WitnessError
 from zkcore.group import Element
-from zkcore.ledger import DocumentFacts, DocumentState, DrawState, Parameters
+from zkcore.ledger import ApplicationState, AttestedFacts, DocumentFacts, DocumentState, DrawState, Parameters
 from zkcore.operations import (
     OWNER,
+    Amend,
+    Apply,
+    ChangeStatus,
     Close,
     Consent,
+    Decide,
+    Disburse,
     Draft,
     Headroom,
     Memos,
+    Overdrawn,
     Reduce,
     Register,
     View,
+    application_payload,
     consent_payload,
 )
 from zkcore.randomness import Randomness, random_nonzero_scalar
@@ -74,6 +81,8 @@ def prove_register(
     *,
     document: bytes,
     kind: str,
+    counter: str,
+    status: str,
     currency: str,
     owner: Element,
     attester: SigningSecret,
@@ -87,6 +96,8 @@ def prove_register(
     unproven = Register(
         document,
         kind,
+        counter,
+        status,
         currency,
         parameters.epoch,
         attester.public(suite),
@@ -101,13 +112,98 @@ def prove_register(
         suite,
         sigma,
         ledger.register_context(parameters, unproven, sigma.name),
-        ledger.register_elements(parameters, unproven),
+        ledger.limit_elements(parameters, owner, unproven.attester, committed),
         {"v": limit, "r": opening.blinding, "alpha": attester.scalar},
         randomness,
     )
-    ranges = [(limit - 1, opening.blinding), (MAXIMUM - limit, -opening.blinding % suite.group.order)]
     context = ledger.register_context(parameters, unproven, bound.name)
-    return replace(unproven, proof=proof, range_proof=_prove_range(suite, bound, context, ranges, randomness))
+    range_proof = _prove_range(suite, bound, context, _limit_openings(suite, opening), randomness)
+    return replace(unproven, proof=proof, range_proof=range_proof)
+
+
+def _limit_openings(suite: Suite, limit: Opening) -> list[tuple[int, int]]:
+    """The openings of `register-range` and `amend-range`."""
+    return [(limit.amount - 1, limit.blinding), (MAXIMUM - limit.amount, -limit.blinding % suite.group.order)]
+
+
+def prove_status(
+    suite: Suite,
+    parameters: Parameters,
+    document: AttestedFacts,
+    *,
+    attester: SigningSecret,
+    status: str,
+    replacement: bytes,
+    memos: Memos,
+    randomness: Randomness,
+) -> ChangeStatus:
+    """The attester's word on what became of a document. `replacement` is ABSENT but for a deleted document that has one."""
+    unproven = ChangeStatus(document.document, attester.public(suite), status, replacement, memos, _UNPROVEN)
+    statement = statements.DOCUMENT_STATUS
+    context = ledger.revision_context(parameters, document, statement.name, unproven.payload())
+    elements, witness = {"A": unproven.attester}, {"alpha": attester.scalar}
+    return replace(unproven, proof=_prove(suite, statement, context, elements, witness, randomness))
+
+
+def prove_amend(
+    suite: Suite,
+    parameters: Parameters,
+    document: AttestedFacts,
+    *,
+    attester: SigningSecret,
+    opening: Opening,
+    reason: str,
+    memos: Memos,
+    randomness: Randomness,
+) -> Amend:
+    """The attester's new limit of a document, opening.amount. Raises AmountError outside 1 … 2**48 - 1."""
+    limit = Limit(opening.amount).minor_units
+    committed = handled_commitment(suite, opening, document.owner, parameters.regulator)
+    unproven = Amend(document.document, attester.public(suite), reason, committed, memos, _UNPROVEN, _UNPROVEN)
+    sigma, bound = statements.AMEND, statements.AMEND_RANGE
+    proof = _prove(
+        suite,
+        sigma,
+        ledger.revision_context(parameters, document, sigma.name, unproven.payload()),
+        ledger.limit_elements(parameters, document.owner, unproven.attester, committed),
+        {"v": limit, "r": opening.blinding, "alpha": attester.scalar},
+        randomness,
+    )
+    context = ledger.revision_context(parameters, document, bound.name, unproven.payload())
+    range_proof = _prove_range(suite, bound, context, _limit_openings(suite, opening), randomness)
+    return replace(unproven, proof=proof, range_proof=range_proof)
+
+
+def prove_overdrawn(
+    suite: Suite,
+    parameters: Parameters,
+    document: DocumentState,
+    *,
+    secret: ViewSecret,
+    over: int,
+    randomness: Randomness,
+) -> Overdrawn:
+    """The regulator's proof that `over` minor units more are drawn on a document than its limit.
+
+    Raises WitnessError when the document is not overdrawn, OpeningError when the figure is wrong.
+    """
+    if not 1 <= over <= MAXIMUM:
+        raise WitnessError("the document is not overdrawn")
+    check_amount(suite, secret, -document.residual.commitment, -document.residual.regulator, over)
+    blinding = random_nonzero_scalar(randomness, suite.group)
+    unproven = Overdrawn(document.document, Opening(over, blinding).commit(suite), _UNPROVEN, _UNPROVEN)
+    sigma, bound = statements.OVERDRAWN, statements.OVERDRAWN_RANGE
+    proof = _prove(
+        suite,
+        sigma,
+        ledger.overdrawn_context(parameters, document, unproven, sigma.name),
+        ledger.overdrawn_elements(parameters, document, unproven.over),
+        {"s": secret.scalar, "m": over, "b": blinding},
+        randomness,
+    )
+    context = ledger.overdrawn_context(parameters, document, unproven, bound.name)
+    range_proof = _prove_range(suite, bound, context, [(over - 1, blinding)], randomness)
+    return replace(unproven, proof=proof, range_proof=range_proof)
 
 
 def sign_credential(
@@ -117,6 +213,60 @@ def sign_credential(
     context = ledger.credential_context(parameters, document, said)
     elements, witness = {"A": attester.public(suite)}, {"alpha": attester.scalar}
     return _prove(suite, statements.CREDENTIAL, context, elements, witness, randomness)
+
+
+def prove_application(
+    suite: Suite,
+    parameters: Parameters,
+    document: DocumentFacts,
+    secret: ViewSecret,
+    *,
+    application: bytes,
+    key: Element,
+    expires: int,
+    randomness: Randomness,
+) -> bytes:
+    """The owner's part of an application (65 bytes), made with the document's key s': a draw under `key`, until `expires`."""
+    context = ledger.application_context(parameters, document, application_payload(application, key, expires))
+    return _prove(suite, statements.APPLICATION, context, {"P_owner": document.owner}, {"s": secret.scalar}, randomness)
+
+
+def prove_apply(
+    suite: Suite,
+    parameters: Parameters,
+    document: DocumentFacts,
+    *,
+    draw: bytes,
+    key: SigningSecret,
+    application: bytes,
+    expires: int,
+    consent: bytes,
+    memos: Memos,
+    randomness: Randomness,
+) -> Apply:
+    """The bank's part of an application: that it has it, with the owner's part (`consent`, by prove_application)."""
+    unproven = Apply(document.document, draw, key.public(suite), application, expires, consent, memos, _UNPROVEN)
+    context = ledger.apply_context(parameters, document, unproven)
+    proof = _prove(suite, statements.APPLY, context, {"K": unproven.key}, {"k": key.scalar}, randomness)
+    return replace(unproven, proof=proof)
+
+
+def prove_decide(
+    suite: Suite,
+    parameters: Parameters,
+    document: DocumentFacts,
+    application: ApplicationState,
+    *,
+    key: SigningSecret,
+    decision: str,
+    memos: Memos,
+    randomness: Randomness,
+) -> Decide:
+    """The bank's decision about an application."""
+    unproven = Decide(application.draw, decision, memos, _UNPROVEN)
+    context = ledger.decide_context(parameters, document, application, unproven)
+    proof = _prove(suite, statements.DECIDE, context, {"K": application.key}, {"k": key.scalar}, randomness)
+    return replace(unproven, proof=proof)
 
 
 @dataclass(frozen=True, repr=False)
@@ -161,25 +311,34 @@ def prove_draft(
     memos: Memos,
     consent: Consent | None,
     asked: Opening | None,
+    moved: tuple[DrawState, Opening] | None = None,
     randomness: Randomness,
 ) -> Draft:
     """The bank's part of a draw of opening.amount. With a consent, `asked` is the opening of the amount consented to.
 
-    Raises AmountError outside 1 … 2**48 - 1, WitnessError when the consent is for another amount.
+    `moved` is the draw on a deleted document that this one takes over, with the opening of what is outstanding on it.
+    Raises AmountError outside 1 … 2**48 - 1, WitnessError when the consent, or what is outstanding, is for another amount.
     """
     amount = Amount(opening.amount).minor_units
     if (consent is None) != (asked is None):
         raise WitnessError("a consent comes with the opening of the amount it is for")
     committed = handled_commitment(suite, opening, document.owner, parameters.regulator)
-    unproven = Draft(document.document, draw, key.public(suite), committed, expires, consent, memos, _UNPROVEN)
+    taken_over, its_opening = moved or (None, None)
+    moves = None if taken_over is None else taken_over.draw
+    unproven = Draft(document.document, draw, key.public(suite), committed, expires, consent, moves, memos, _UNPROVEN)
     witness = {"a": amount, "r": opening.blinding, "k": key.scalar}
     if asked is not None:
         if asked.amount != amount:
             raise WitnessError("the owner consented to another amount; ask for a new consent")
         witness["d"] = (opening.blinding - asked.blinding) % suite.group.order
+    if taken_over is not None and its_opening is not None:
+        check_opening(suite, taken_over.outstanding.commitment, its_opening)
+        if its_opening.amount != amount:
+            raise WitnessError("a draw is moved with exactly what is outstanding on it")
+        witness["d"] = (opening.blinding - its_opening.blinding) % suite.group.order
     statement = ledger.draft_statement(unproven)
     context = ledger.draft_context(parameters, document, unproven, statement.name)
-    elements = ledger.draft_elements(parameters, document, unproven)
+    elements = ledger.draft_elements(parameters, document, unproven, taken_over)
     return replace(unproven, proof=_prove(suite, statement, context, elements, witness, randomness))
 
 
@@ -193,16 +352,18 @@ def prove_headroom(
     secret: ViewSecret,
     opening: Opening,
     left: int,
+    moved: DrawState | None = None,
     randomness: Randomness,
 ) -> Headroom:
     """The owner's or the regulator's part of a draw: `left` minor units remain after it.
 
     secret is the prover's key for this document; opening is the draft's, which the bank disclosed; left is what the prover
-    knows to remain after the draw. Checks the draft's own proof first. Raises WitnessError when the headroom does not suffice
-    or a figure is wrong, OpeningError when the draft does not open as told, BatchRejected when its proof is false,
-    IdentityError when its blinding cancels the residual's.
+    knows to remain after the draw; moved is the draw that the draft takes over. Checks the draft's own proof first.
+
+    Raises WitnessError when the headroom does not suffice or a figure is wrong, OpeningError when the draft does not open as
+    told, BatchRejected when its proof is false, IdentityError when its blinding cancels the residual's.
     """
-    verify(suite, ledger.check_draft(suite, parameters, ledger.facts(document), draft))
+    verify(suite, ledger.check_draft(suite, parameters, ledger.facts(document), draft, moved=moved))
     check_opening(suite, draft.amount.commitment, opening)
     if not 0 <= left <= MAXIMUM:
         raise WitnessError("the headroom of this document does not cover the draw")
@@ -222,6 +383,50 @@ def prove_headroom(
     context = ledger.headroom_context(parameters, document, draft, bound.name)
     ranges = [(opening.amount - 1, opening.blinding), (left, blinding)]
     return Headroom(prover, remaining, proof, _prove_range(suite, bound, context, ranges, randomness))
+
+
+def prove_disburse(
+    suite: Suite,
+    parameters: Parameters,
+    document: DocumentFacts,
+    draw: DrawState,
+    *,
+    key: SigningSecret,
+    outstanding: Opening,
+    rest: Opening | None,
+    memos: Memos,
+    randomness: Randomness,
+) -> tuple[Disburse, Opening]:
+    """The bank pays out what it reserved, all or all but `rest`; and the opening of what is outstanding then.
+
+    Raises AmountError, OpeningError when `outstanding` is not the draw's, WitnessError when nothing would be paid out,
+    IdentityError when rest and outstanding have one blinding.
+    """
+    check_opening(suite, draw.outstanding.commitment, outstanding)
+    if rest is None:
+        unproven = Disburse(draw.draw, None, memos, _UNPROVEN, b"")
+        context = ledger.disburse_context(parameters, document, draw, unproven, statements.DISBURSE.name)
+        proof = _prove(suite, statements.DISBURSE, context, {"K": draw.key}, {"k": key.scalar}, randomness)
+        return replace(unproven, proof=proof), outstanding
+    amount = Amount(rest.amount).minor_units
+    if amount >= outstanding.amount:
+        raise WitnessError("nothing would be paid out; release the draw instead")
+    left = outstanding.minus(suite, rest)
+    committed = handled_commitment(suite, rest, document.owner, parameters.regulator)
+    ledger.blinded_balance(draw.outstanding - committed)
+    unproven = Disburse(draw.draw, committed, memos, _UNPROVEN, _UNPROVEN)
+    sigma, bound = statements.DISBURSE_PART, statements.DISBURSE_RANGE
+    proof = _prove(
+        suite,
+        sigma,
+        ledger.disburse_context(parameters, document, draw, unproven, sigma.name),
+        ledger.reduce_elements(parameters, document, draw, committed),
+        {"p": amount, "r": rest.blinding, "k": key.scalar},
+        randomness,
+    )
+    context = ledger.disburse_context(parameters, document, draw, unproven, bound.name)
+    ranges = [(amount - 1, rest.blinding), (left.amount - 1, left.blinding)]
+    return replace(unproven, proof=proof, range_proof=_prove_range(suite, bound, context, ranges, randomness)), left
 
 
 def prove_reduce(

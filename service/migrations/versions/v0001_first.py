@@ -10,7 +10,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Log, entries, documents, draws, consents, nonces, answers."""
+    """Log, entries, documents, applications, draws, consents, nonces, answers."""
     op.create_table(
         "log",
         sa.Column("id", sa.Integer, sa.CheckConstraint("id = 1"), primary_key=True, autoincrement=False),
@@ -27,6 +27,7 @@ def upgrade() -> None:
         "documents",
         octets("id", 32, primary_key=True),
         sa.Column("kind", sa.String(64), nullable=False),
+        sa.Column("counter", sa.String(64), nullable=False),
         sa.Column("currency", sa.String(3), nullable=False),
         sa.Column("epoch", sa.BigInteger, nullable=False),
         octets("owner", 33),
@@ -34,6 +35,11 @@ def upgrade() -> None:
         octets("residual", 99),
         octets("head", 32),
         sa.Column("draws", sa.Integer, sa.CheckConstraint("draws BETWEEN 0 AND 1048576"), nullable=False),
+        sa.Column("status", sa.String(32), nullable=False),
+        octets("revision", 32),
+        octets("replacement", 32),
+        sa.Column("taken", sa.Boolean, nullable=False),
+        octets("overdrawn", 32),
         sa.Column("registered_at", sa.BigInteger, sa.ForeignKey("entries.position"), nullable=False),
     )
     op.create_table(
@@ -43,7 +49,19 @@ def upgrade() -> None:
         octets("draw_key", 33),
         octets("outstanding", 99),
         octets("head", 32),
-        sa.Column("closed", sa.Boolean, nullable=False),
+        sa.Column("stage", sa.String(32), nullable=False),
+        sa.Column("expires", sa.BigInteger, nullable=False),
+    )
+    op.create_index("ix_draws_stage_expires", "draws", ["stage", "expires"])
+    op.create_table(
+        "applications",
+        octets("id", 32, primary_key=True),
+        sa.Column("document", sa.LargeBinary, sa.ForeignKey("documents.id"), nullable=False, index=True),
+        octets("draw_key", 33),
+        octets("application", 32),
+        sa.Column("expires", sa.BigInteger, nullable=False),
+        sa.Column("stage", sa.String(32), nullable=False),
+        octets("head", 32),
     )
     op.create_table(
         "consents",

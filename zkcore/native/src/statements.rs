@@ -17,7 +17,7 @@ use crate::{Code, Error, Result};
 pub struct Requires {
     /// The document's identifier.
     pub document: bool,
-    /// The head of the document, or of the draw.
+    /// The head of the document, the application or the draw; or the document's revision.
     pub head: bool,
     /// The draw's identifier.
     pub draw: bool,
@@ -208,6 +208,7 @@ const OF_PAYLOAD: Requires =
 const OF_DOCUMENT: Requires = Requires { document: true, currency: true, epoch: true, ..OF_PAYLOAD };
 const OF_DRAW: Requires = Requires { draw: true, ..OF_DOCUMENT };
 const AT_HEAD: Requires = Requires { head: true, ..OF_DRAW };
+const DOCUMENT_AT_HEAD: Requires = Requires { head: true, ..OF_DOCUMENT };
 
 /// ZKP{(s): H = s·P}. Knowledge of a view key, shown when it is enrolled; payload: its holder.
 pub static VIEW_KEY_POSSESSION: Statement = Statement::new("view-key-possession", &["s"], &["H = s*P"], OF_PAYLOAD);
@@ -215,17 +216,46 @@ pub static VIEW_KEY_POSSESSION: Statement = Statement::new("view-key-possession"
 /// ZKP{(k): K = k·G}. Knowledge of a signing key, shown when it is enrolled; payload: its holder.
 pub static SIGNING_KEY_POSSESSION: Statement = Statement::new("signing-key-possession", &["k"], &["K = k*G"], OF_PAYLOAD);
 
+/// A limit v readable by the document's owner and the regulator; A is the attester's signing key.
+const LIMIT: &[&str] = &["C = v*G + r*H", "D_owner = r*P_owner", "D_regulator = r*P_regulator", "A = alpha*G"];
+const LIMIT_SCALARS: &[&str] = &["v", "r", "alpha"];
+
+/// A part p of a draw, readable by owner and regulator; K is the draw's own key.
+const PART: &[&str] = &["C = p*G + r*H", "D_owner = r*P_owner", "D_regulator = r*P_regulator", "K = k*G"];
+
 /// The attester registers a limit v readable by the document's owner and the regulator; A is the attester's signing key.
-pub static REGISTER: Statement = Statement::new(
-    "register",
-    &["v", "r", "alpha"],
-    &["C = v*G + r*H", "D_owner = r*P_owner", "D_regulator = r*P_regulator", "A = alpha*G"],
-    OF_DOCUMENT,
-);
+pub static REGISTER: Statement = Statement::new("register", LIMIT_SCALARS, LIMIT, OF_DOCUMENT);
 
 /// 1 ≤ v ≤ 2⁴⁸ − 1.
 pub static REGISTER_RANGE: RangeStatement =
     RangeStatement { name: "register-range", values: &["C - G", "(2**48 - 1)*G - C"], bits: 64, requires: OF_DOCUMENT };
+
+/// The attester says what became of a document. The context's head is the document's revision.
+pub static DOCUMENT_STATUS: Statement = Statement::new("document-status", &["alpha"], &["A = alpha*G"], DOCUMENT_AT_HEAD);
+
+/// The attester replaces the limit by v. The context's head is the document's revision.
+pub static AMEND: Statement = Statement::new("amend", LIMIT_SCALARS, LIMIT, DOCUMENT_AT_HEAD);
+
+/// 1 ≤ v ≤ 2⁴⁸ − 1.
+pub static AMEND_RANGE: RangeStatement =
+    RangeStatement { name: "amend-range", values: &["C - G", "(2**48 - 1)*G - C"], bits: 64, requires: DOCUMENT_AT_HEAD };
+
+/// The regulator shows that the residual is -m: R = -m·G + s·E_R by what a handle is. The context's head is the document's.
+pub static OVERDRAWN: Statement =
+    Statement::new("overdrawn", &["s", "m", "b"], &["H = s*P", "R = s*E_R - m*G", "C_over = m*G + b*H"], DOCUMENT_AT_HEAD);
+
+/// 1 ≤ m.
+pub static OVERDRAWN_RANGE: RangeStatement =
+    RangeStatement { name: "overdrawn-range", values: &["C_over - G"], bits: 64, requires: DOCUMENT_AT_HEAD };
+
+/// The owner applies for a draw under this key; payload: financing, draw key, expiry.
+pub static APPLICATION: Statement = Statement::new("application", &["s"], &["H = s*P_owner"], OF_DOCUMENT);
+
+/// The bank has the application; K is the draw's own key, which signs all that follows.
+pub static APPLY: Statement = Statement::new("apply", &["k"], &["K = k*G"], OF_DRAW);
+
+/// The bank decides about the application. The context's head is the application's.
+pub static DECIDE: Statement = Statement::new("decide", &["k"], &["K = k*G"], AT_HEAD);
 
 /// The attester vouches for what a document says, to whoever is shown it; payload: the digest of what it says.
 pub static CREDENTIAL: Statement = Statement::new("credential", &["alpha"], &["A = alpha*G"], OF_DOCUMENT);
@@ -246,6 +276,14 @@ pub static CONSENTED_DRAW: Statement = Statement::new(
     OF_DRAW,
 );
 
+/// The same when the draw takes over what is outstanding, O, on a draw of a deleted document.
+pub static MOVED_DRAW: Statement = Statement::new(
+    "moved-draw",
+    &["a", "r", "k", "d"],
+    &["C = a*G + r*H", "D_owner = r*P_owner", "D_regulator = r*P_regulator", "K = k*G", "C - O = d*H"],
+    OF_DRAW,
+);
+
 /// The owner's consent beforehand; payload: application, draw key, C_asked, expiry.
 pub static CONSENT: Statement = Statement::new("consent", &["s"], &["H = s*P_owner"], OF_DOCUMENT);
 
@@ -263,13 +301,18 @@ pub static HEADROOM_BY_REGULATOR: Statement = Statement::new("headroom-by-regula
 pub static HEADROOM_RANGE: RangeStatement =
     RangeStatement { name: "headroom-range", values: &["C - G", "C_left"], bits: 64, requires: AT_HEAD };
 
+/// The holder of the draw's key pays out all that is reserved. The context's head is the draw's.
+pub static DISBURSE: Statement = Statement::new("disburse", &["k"], &["K = k*G"], AT_HEAD);
+
+/// The same when only part is paid out: the rest p is released.
+pub static DISBURSE_PART: Statement = Statement::new("disburse-part", &["p", "r", "k"], PART, AT_HEAD);
+
+/// 1 ≤ p and p < outstanding.
+pub static DISBURSE_RANGE: RangeStatement =
+    RangeStatement { name: "disburse-range", values: &["C - G", "O - C - G"], bits: 64, requires: AT_HEAD };
+
 /// The holder of the draw's key reduces what is outstanding by p. The context's head is the draw's.
-pub static REDUCE: Statement = Statement::new(
-    "reduce",
-    &["p", "r", "k"],
-    &["C = p*G + r*H", "D_owner = r*P_owner", "D_regulator = r*P_regulator", "K = k*G"],
-    AT_HEAD,
-);
+pub static REDUCE: Statement = Statement::new("reduce", &["p", "r", "k"], PART, AT_HEAD);
 
 /// 1 ≤ p and p ≤ outstanding.
 pub static REDUCE_RANGE: RangeStatement =
@@ -282,20 +325,30 @@ pub static CLOSE: Statement = Statement::new("close", &["q", "k"], &["O = q*H", 
 pub static VIEW: Statement = Statement::new("view", &["s"], &["H = s*P"], OF_DOCUMENT);
 
 /// All statements, in the order of SPEC.md section 5.
-pub static ALL: [&Statement; 12] = [
+pub static ALL: [&Statement; 21] = [
     &VIEW_KEY_POSSESSION,
     &SIGNING_KEY_POSSESSION,
     &REGISTER,
+    &DOCUMENT_STATUS,
+    &AMEND,
+    &OVERDRAWN,
     &CREDENTIAL,
+    &APPLICATION,
+    &APPLY,
+    &DECIDE,
     &DRAW,
     &CONSENTED_DRAW,
+    &MOVED_DRAW,
     &CONSENT,
     &HEADROOM_BY_OWNER,
     &HEADROOM_BY_REGULATOR,
+    &DISBURSE,
+    &DISBURSE_PART,
     &REDUCE,
     &CLOSE,
     &VIEW,
 ];
 
 /// All range statements.
-pub static ALL_RANGES: [&RangeStatement; 3] = [&REGISTER_RANGE, &HEADROOM_RANGE, &REDUCE_RANGE];
+pub static ALL_RANGES: [&RangeStatement; 6] =
+    [&REGISTER_RANGE, &AMEND_RANGE, &OVERDRAWN_RANGE, &HEADROOM_RANGE, &DISBURSE_RANGE, &REDUCE_RANGE];

@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import io
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 from parties.common.home import write_private
-from schemas.domain.csv_form import COLUMNS, RowError
+from schemas.domain.csv_form import COLUMNS, PAPER_COLUMNS, RowError
 from schemas.domain.errors import DomainError
-from schemas.domain.identifiers import DeclarationNumber
+from schemas.domain.identifiers import DeclarationNumber, Flow, PaperNumber
 
 REASON_COLUMN = "原因 reason"
 _ANOTHER_ROW = "another row of this declaration has a mistake / 同一报关单的其他行有误"
@@ -36,9 +36,16 @@ class Sheet:
             pass
         return cls(rows)
 
-    def rows_of_declarations(self) -> dict[str, list[int]]:
+    def rows_of_declarations(self, flow: Flow = "export") -> dict[str, list[int]]:
         """The rows that name each declaration, by its number of 18 digits."""
         accepted = {"declaration_number", *COLUMNS["declaration_number"]}
+        return self._rows_of(accepted, lambda text: DeclarationNumber.parse(text, flow).text)
+
+    def rows_of_papers(self) -> dict[str, list[int]]:
+        """The rows that name each paper that is no declaration, by its number."""
+        return self._rows_of({"number", *PAPER_COLUMNS["number"]}, lambda text: PaperNumber.parse(text).text)
+
+    def _rows_of(self, accepted: Set[str], parse: Callable[[str], str]) -> dict[str, list[int]]:
         header = [cell.strip().lower().replace(" ", "_") for cell in self.rows.get(1, [])]
         place = next((index for index, name in enumerate(header) if name in accepted), None)
         found: defaultdict[str, list[int]] = defaultdict(list)
@@ -46,7 +53,7 @@ class Sheet:
             if place is None or number == 1 or len(cells) <= place:
                 continue
             try:
-                found[DeclarationNumber.parse(cells[place]).text].append(number)
+                found[parse(cells[place])].append(number)
             except DomainError:
                 continue
         return dict(found)

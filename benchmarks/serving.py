@@ -1,0 +1,210 @@
+"""A service at work on this machine, and clients of it: the real command over loopback, on a database of its own.
+
+The client is a few lines over asyncio and no library, because it shares the processor with what is measured.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+
+import httpx
+from sqlalchemy import create_engine, make_url, text
+
+from benchmarks.scenario import ORIGIN, World
+from parties.common.request_keys import Requester, RequestSecret, RequestSigner
+from schemas.wire import encode_base64url
+from service.genesis import store
+from service.institutions.pseudonyms import Pseudonyms
+from service.institutions.registry import Registry
+from service.settings import DATABASE_VARIABLE, KEY_NAME, TOKEN_NAME
+from service.storage import database_address, open_storage
+from zkcore.randomness import SystemRandomness
+
+SERVER_VARIABLE = "TRADEVEIL_TEST_DATABASE"
+"""The URL of a PostgreSQL that benchmarks may make databases in, as tools/with-postgres sets it."""
+
+_ATTESTER, _BANK, _SERVICE_KEY = RequestSecret(b"a" * 32), RequestSecret(b"b" * 32), bytes(range(32))
+_PATIENCE = 60
+_CLIENTS = 2
+
+
+@contextmanager
+def databases() -> Iterator[dict[str, str]]:
+    """An empty database of each kind that there is here, by name: its URL. They are removed afterwards."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = {"sqlite": f"sqlite:///{Path(folder) / 'service.db'}"}
+        server = os.environ.get(SERVER_VARIABLE)
+        if not server:
+            yield found
+            return
+        name = f"tradeveil_benchmark_{secrets.token_hex(4)}"
+        _administer(server, f"CREATE DATABASE {name}")
+        try:
+            yield {**found, "postgresql": make_url(server).set(database=name).render_as_string(hide_password=False)}
+        finally:
+            _administer(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _administer(server: str, statement: str) -> None:
+    engine = create_engine(database_address(server), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+
+def begin(world: World, database: str) -> None:
+    """The world's log in an empty database, with an attester and a bank that may call."""
+    storage = open_storage(database, world.suite.group, workers=1)
+    store(storage, world.genesis)
+    registry = Registry(storage, Pseudonyms(_SERVICE_KEY))
+    registry.admit("customs", "attester", _ATTESTER.public, world.genesis.time)
+    registry.admit("bank", "bank", _BANK.public, world.genesis.time)
+    storage.close()
+
+
+@dataclass
+class Service:
+    """`tradeveil serve run` over a database. `ready` is how many seconds it took to be so."""
+
+    port: int
+    ready: float
+    process: subprocess.Popen[str]
+
+
+@contextmanager
+def running(database: str) -> Iterator[Service]:
+    """A service until it is ready, and ended afterwards."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in ((TOKEN_NAME, secrets.token_urlsafe(32)), (KEY_NAME, encode_base64url(_SERVICE_KEY))):
+            path = Path(folder) / name
+            path.touch(mode=0o600)
+            path.write_text(content)
+        started = time.perf_counter()
+        process = subprocess.Popen(  # noqa: S603 - our own command
+            [sys.executable, "-m", "tradeveil", "serve", "run", "--directory", folder, "--port", "0"],
+            env={**os.environ, DATABASE_VARIABLE: database},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        try:
+            assert process.stdout is not None
+            said = process.stdout.readline()
+            ready = time.perf_counter() - started
+            if " is served at " not in said:
+                raise RuntimeError("the service does not start; run `tradeveil serve run` and read what it says")
+            yield Service(int(said.partition(" is served at ")[2].split()[0].rpartition(":")[2]), ready, process)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(_PATIENCE)
+            if process.stdout is not None:
+                process.stdout.close()
+
+
+# --- clients --------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came for one request, and when it was sent and answered by the machine's clock, in seconds."""
+
+    status: int
+    body: bytes
+    sent: float
+    answered: float
+
+    @property
+    def milliseconds(self) -> float:
+        return (self.answered - self.sent) * 1000
+
+
+@dataclass(frozen=True)
+class Request:
+    """A call, with a fresh key for a write."""
+
+    path: str
+    body: bytes
+    method: str = "POST"
+    media_type: str = "application/json"
+    key: str = field(default_factory=lambda: secrets.token_urlsafe(18))
+
+    def encoded(self) -> bytes:
+        """As it goes over the connection, signed now: it is good for five minutes."""
+        headers = {"Content-Type": self.media_type, "Idempotency-Key": self.key}
+        request = httpx.Request(self.method, f"http://localhost{self.path}", content=self.body, headers=headers)
+        secret = _ATTESTER if self.path == "/v1/documents" else _BANK
+        signer = RequestSigner(Requester(secret, ORIGIN), lambda: int(time.time()), SystemRandomness())
+        next(signer.auth_flow(request))
+        fields = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
+        return f"{self.method} {self.path} HTTP/1.1\r\n{fields}\r\n".encode("ascii") + self.body
+
+
+class Connection:
+    """One connection that is kept."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+
+    @classmethod
+    async def open(cls, port: int) -> Connection:
+        return cls(*await asyncio.open_connection("127.0.0.1", port))
+
+    async def send(self, encoded: bytes) -> Answer:
+        """Send a request and wait for its answer."""
+        sent = time.perf_counter()
+        self._writer.write(encoded)
+        head = await self._reader.readuntil(b"\r\n\r\n")
+        lines = head.lower().split(b"\r\n")
+        length = next((int(line[15:]) for line in lines if line.startswith(b"content-length:")), 0)
+        body = await self._reader.readexactly(length)
+        return Answer(int(head[9:12]), body, sent, time.perf_counter())
+
+    async def close(self) -> None:
+        self._writer.close()
+        await self._writer.wait_closed()
+
+
+def in_turn(port: int, requests: Sequence[Request]) -> list[Answer]:
+    """One request after the other, over one connection."""
+    return asyncio.run(_send(port, [request.encoded() for request in requests], 1))
+
+
+def together(port: int, requests: Sequence[Request], connections: int) -> list[Answer]:
+    """So many requests at a time, from this process. Answers in the order of the requests."""
+    return asyncio.run(_send(port, [request.encoded() for request in requests], connections))
+
+
+def under_load(port: int, requests: Sequence[Request], connections: int) -> list[Answer]:
+    """So many requests at a time, from processes of their own."""
+    shares = [requests[first::_CLIENTS] for first in range(_CLIENTS)]
+    with ProcessPoolExecutor(_CLIENTS, mp_context=get_context("spawn")) as pool:
+        parts = pool.map(together, [port] * _CLIENTS, shares, [connections // _CLIENTS] * _CLIENTS)
+        return [answer for part in parts for answer in part]
+
+
+async def _send(port: int, encoded: Sequence[bytes], connections: int) -> list[Answer]:
+    answers: list[Answer | None] = [None] * len(encoded)
+    waiting = iter(range(len(encoded)))
+    opened = [await Connection.open(port) for _ in range(min(connections, len(encoded)))]
+
+    async def work(connection: Connection) -> None:
+        for number in waiting:
+            answers[number] = await connection.send(encoded[number])
+
+    await asyncio.gather(*map(work, opened))
+    for connection in opened:
+        await connection.close()
+    return [answer for answer in answers if answer is not None]

@@ -1,0 +1,88 @@
+"""The body of a batch: newline-delimited JSON, a financing on each line, read as it comes and held once."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from schemas import problems
+from schemas.answers import MAXIMUM_BATCH
+from service.bodies import IdempotencyKey
+from service.idempotency import RequestKey
+from service.institutions.caller import Signed
+from service.problems import RETRY_AFTER, Refusal, malformed
+from zkcore.transcript import frame
+
+MEDIA_TYPE = "application/x-ndjson"
+LARGEST_LINE = 1 << 20
+"""Bytes of one financing, as in a request of its own."""
+_UPLOADS = 2
+"""Batches that a process receives at one time: each may be as large as the route's limit."""
+
+_uploads = 0
+
+
+async def _lines(request: Request) -> list[bytes]:
+    """The lines, without their ends. Raises Refusal for another media type, and naming the first line that cannot be one."""
+    global _uploads
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != MEDIA_TYPE or request.headers.get("content-encoding", "identity") != "identity":
+        raise Refusal(problems.UNSUPPORTED_MEDIA)
+    if _uploads >= _UPLOADS:
+        raise Refusal(problems.UNAVAILABLE, headers=RETRY_AFTER)
+    _uploads += 1
+    try:
+        return await _split(request)
+    finally:
+        _uploads -= 1
+
+
+async def _split(request: Request) -> list[bytes]:
+    lines: list[bytes] = []
+    rest = bytearray()
+    async for chunk in request.stream():
+        *ended, begun = chunk.split(b"\n")
+        for part in ended:
+            _add(lines, bytes(rest + part))
+            rest.clear()
+        rest += begun
+        _check_length(len(lines), rest)
+    if rest:
+        _add(lines, bytes(rest))
+    if not lines:
+        raise malformed("", "a batch has at least one line")
+    return lines
+
+
+def _add(lines: list[bytes], line: bytes) -> None:
+    number = len(lines)
+    _check_length(number, line)
+    if number == MAXIMUM_BATCH:
+        raise malformed(f"/{number}", f"a batch has at most {MAXIMUM_BATCH} lines")
+    if not line.strip():
+        raise malformed(f"/{number}", "a line is a financing, and this one is empty")
+    lines.append(line)
+
+
+def _check_length(number: int, line: bytes | bytearray) -> None:
+    if len(line) > LARGEST_LINE:
+        raise malformed(f"/{number}", f"a line has at most {LARGEST_LINE} bytes")
+
+
+Lines = Annotated[list[bytes], Depends(_lines)]
+"""The lines of a body that says to be newline-delimited JSON."""
+
+
+async def _batch_key(request: Request, caller: Signed, lines: Lines, key: IdempotencyKey) -> RequestKey:
+    digest = hashlib.sha256(frame([caller.institution, key.encode("ascii")])).digest()
+    whole = hashlib.sha256()
+    for line in lines:
+        whole.update(hashlib.sha256(line).digest())
+    path = request.scope["path"].encode("utf-8")
+    return RequestKey(digest, hashlib.sha256(frame([b"batch", path, whole.digest()])).digest())
+
+
+BatchKey = Annotated[RequestKey, Depends(_batch_key)]
+"""Which batch this is, from its Idempotency-Key and its lines."""

@@ -1,0 +1,51 @@
+"""Reservations that were not disbursed by their expiry free themselves: the service looks for them again and again.
+
+Each becomes an entry of its own, by the same path as any write and conditional on the same heads, so that several processes
+that look at the same time free each once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+
+from anyio import to_thread
+
+from service import committing
+from service.idempotency import RequestKey
+from service.logs import describe, log_event
+from service.problems import Refusal
+from service.verifier import Verifier
+from zkcore.errors import ZkError
+
+_AT_A_TIME = 100
+
+
+def free_expired(verifier: Verifier) -> int:
+    """Free the reservations whose time is over. Returns how many; one that cannot be freed is left and told to the log."""
+    freed = 0
+    for draw in verifier.storage.expired_draws(verifier.clock(), _AT_A_TIME):
+        try:
+            committing.expire(verifier, _key(draw), draw)
+        except (Refusal, ZkError) as error:  # disbursed or freed meanwhile; or its balance would stand unblinded
+            log_event(logging.INFO, "not-freed", **describe(error))
+        else:
+            freed += 1
+    return freed
+
+
+def _key(draw: bytes) -> RequestKey:
+    """A reservation is freed once, whoever asks."""
+    digest = hashlib.sha256(b"expire" + draw).digest()
+    return RequestKey(digest, digest)
+
+
+async def keep_freeing(verifier: Verifier, seconds: float) -> None:
+    """Free what has expired, now and every so many seconds, until cancelled. What fails is told to the log and tried again."""
+    while True:
+        try:
+            await to_thread.run_sync(free_expired, verifier)
+        except Exception as error:  # noqa: BLE001 - whatever it is, as a database that is away, the next round may succeed
+            log_event(logging.ERROR, "expiry-failed", **describe(error))
+        await asyncio.sleep(seconds)

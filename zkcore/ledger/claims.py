@@ -1,0 +1,27 @@
+"""Claims of statements under their contexts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from zkcore.context import Context
+from zkcore.group import Element
+from zkcore.statements import RangeStatement, Statement
+from zkcore.suite import Suite
+from zkcore.verifying.batch import Claim, RangeClaim, SigmaClaim
+
+
+def sigma_claim(
+    suite: Suite, label: str, statement: Statement, context: Context, elements: Mapping[str, Element], proof: bytes
+) -> Claim:
+    """That a sigma proof of the statement holds. Raises ContextError for a context that is not the statement's."""
+    statement.check_context(context)
+    return SigmaClaim(label, context.session_id(suite), statement.instance(suite, elements), proof)
+
+
+def range_claim(
+    suite: Suite, label: str, statement: RangeStatement, context: Context, values: Sequence[Element], proof: bytes
+) -> Claim:
+    """That a range proof of the values holds. Raises ContextError for a context that is not the statement's."""
+    statement.check_context(context)
+    return RangeClaim(label, context.session_id(suite), tuple(values), statement.bits, proof)
