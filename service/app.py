@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 from anyio import to_thread
@@ -101,11 +101,12 @@ def _assemble(settings: Settings) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """As many requests are worked on at a time as there are connections; reservations expire meanwhile."""
     to_thread.current_default_thread_limiter().total_tokens = app.state.settings.threads
-    freeing = asyncio.create_task(keep_freeing(app.state.verifier, app.state.settings.expiry_seconds))
+    ended = asyncio.Event()
+    freeing = asyncio.create_task(keep_freeing(app.state.verifier, app.state.settings.expiry_seconds, ended))
     app.state.batches.start()
     yield
     await to_thread.run_sync(app.state.batches.stop)
-    freeing.cancel()
-    with suppress(asyncio.CancelledError):
-        await freeing
+    # Not cancelled: its thread would go on with a database that is closed.
+    ended.set()
+    await freeing
     app.state.verifier.storage.close()

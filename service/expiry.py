@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+from contextlib import suppress
 
 from anyio import to_thread
 
@@ -41,11 +42,15 @@ def _key(draw: bytes) -> RequestKey:
     return RequestKey(digest, digest)
 
 
-async def keep_freeing(verifier: Verifier, seconds: float) -> None:
-    """Free what has expired, now and every so many seconds, until cancelled. What fails is told to the log and tried again."""
-    while True:
+async def keep_freeing(verifier: Verifier, seconds: float, ended: asyncio.Event) -> None:
+    """Free what has expired, now and every so many seconds, until `ended`; what was begun is finished first.
+
+    What fails is told to the log and tried again.
+    """
+    while not ended.is_set():
         try:
             await to_thread.run_sync(free_expired, verifier)
         except Exception as error:  # noqa: BLE001 - whatever it is, as a database that is away, the next round may succeed
             log_event(logging.ERROR, "expiry-failed", **describe(error))
-        await asyncio.sleep(seconds)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(ended.wait(), seconds)

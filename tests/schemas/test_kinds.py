@@ -7,6 +7,7 @@ reasons an authority chooses is its own business.
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -109,3 +110,15 @@ def test_what_is_no_text_is_refused(path: Path) -> None:
 def test_a_file_that_is_not_there_is_the_callers_business(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         load_kinds(tmp_path / "none.toml")
+
+
+def test_a_seventh_kind_is_a_table_in_a_file(path: Path) -> None:
+    """Beside the six that ship, with nothing else changed."""
+    shipped = [kind.name for kind in load_kinds()]
+    content = files("schemas").joinpath("kinds.toml").read_text(encoding="utf-8")
+    path.write_text(f'{content}\n[warehouse-receipt]\nrestores = ["released"]{REST}', encoding="utf-8")
+    kinds = load_kinds(path)
+    assert [kind.name for kind in kinds] == [*shipped, "warehouse-receipt"]
+    policy = kinds[-1].policy()
+    assert (policy.attester, policy.counters, policy.single_use) == ("customs", ("financing",), False)
+    assert policy.reservation == 90 * 86_400

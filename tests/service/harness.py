@@ -245,11 +245,13 @@ def open_desk(world: World, database: str, **options: Any) -> Iterator[Desk]:
     settings = replace(Settings(database, TOKEN, SERVICE_KEY, refusals=NEVER_BLOCKED, threads=8), **options)
     desk: Desk
     app = create_app(settings, world.suite, lambda: desk.now)
-    with TestClient(app) as client:
-        client.auth = SignedByRole(lambda: desk.now)
-        desk = Desk(world, app, client, engine)
-        yield desk
-    engine.dispose()
+    try:
+        with TestClient(app) as client:
+            client.auth = SignedByRole(lambda: desk.now)
+            desk = Desk(world, app, client, engine)
+            yield desk
+    finally:
+        engine.dispose()
 
 
 def begin_anew(world: World, database: str) -> None:
@@ -263,9 +265,11 @@ def begin_anew(world: World, database: str) -> None:
 def begin_log(world: World, database: str) -> None:
     """A log with the world's genesis in an empty database, and its attester and its bank admitted."""
     storage = open_storage(database, world.suite.group, workers=1)
-    store(storage, world.genesis)
-    admit_parties(storage, world.genesis.time)
-    storage.close()
+    try:
+        store(storage, world.genesis)
+        admit_parties(storage, world.genesis.time)
+    finally:
+        storage.close()
 
 
 def admit_parties(storage: Storage, time: int) -> None:

@@ -90,7 +90,7 @@ def test_callers_write_no_label(desk: Desk) -> None:
             case "method":
                 assert value in {"GET", "POST", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "other"}
             case "route":
-                assert value == "none" or re.fullmatch(r"/(v1|docs)(/[a-z{}]+)*", value)
+                assert value == "none" or re.fullmatch(r"/(v1|docs)(/[a-z{}-]+)*", value)
             case "status":
                 assert re.fullmatch(r"[1-5]\d\d", value)
             case "problem":

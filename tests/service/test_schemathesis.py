@@ -22,7 +22,7 @@ import pytest
 
 from service.app import openapi_document
 from tests.builders import World
-from tests.service.harness import TOKEN, begin_log, make_directory
+from tests.service.harness import TOKEN, begin_anew, make_directory
 from tests.service.test_beginning import address, process
 
 SECONDS = int(os.environ.get("TRADEVEIL_SCHEMATHESIS_SECONDS", "15"))
@@ -37,7 +37,7 @@ NOT_DONE = "positive_data_acceptance"
 @pytest.fixture
 def served(world: World, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A directory that the service can be run from."""
-    begin_log(world, database)
+    begin_anew(world, database)
     make_directory(tmp_path)
     monkeypatch.setenv("TRADEVEIL_DATABASE", database)
     return tmp_path
