@@ -21,7 +21,7 @@ from schemas.messages import (
     StepsRequest,
 )
 from service.idempotency import Answer, RequestKey
-from service.institutions.counting import DRAWS, count
+from service.institutions.counting import DRAWS, Use, count_or_refuse
 from service.institutions.registry import Caller
 from service.metrics import count_overtaken
 from service.planning.documents import plan_amendment, plan_overdrawn, plan_registration, plan_status
@@ -68,7 +68,7 @@ def _counted(caller: Caller, plan: Plan, draws: int) -> Plan:
 
     def counted(time: int) -> Changes:
         changes = plan(time)
-        return replace(changes, within=[*changes.within, lambda connection: count(connection, caller, DRAWS, draws, time)])
+        return replace(changes, within=[*changes.within, (count_or_refuse, Use(caller, DRAWS, draws, time))])
 
     return counted
 

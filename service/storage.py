@@ -73,6 +73,9 @@ _SINGLE = "tradeveil_single"
 _NAME = "tradeveil_name"
 
 
+Work = Callable[[Connection, Sequence[Any]], None]
+
+
 class Moved(Exception):
     """What a transaction was planned on is not so any more: another one was faster. Read again and start over."""
 
@@ -92,7 +95,8 @@ class Changes:
     applied: the new applications
     consents: (document, application) that are now used
     answer: the answer's body, given the index of the first entry
-    within: what else is written in the same transaction; each may raise Refusal, and nothing is written then
+    within: what else is done in the same transaction: work, and what it is done for. Work of several requests of a group is
+        done at once, for what each of them has. It may raise Refusal, and nothing is written then
     """
 
     entries: Sequence[tuple[bytes, bytes]]
@@ -104,7 +108,7 @@ class Changes:
     applications: Sequence[tuple[bytes, ApplicationState]] = ()
     applied: Sequence[ApplicationState] = ()
     consents: Sequence[tuple[bytes, bytes]] = ()
-    within: Sequence[Callable[[Connection], None]] = ()
+    within: Sequence[tuple[Work, Any]] = ()
 
     def touched(self) -> Iterator[Hashable]:
         """What two requests of one group cannot both change."""
@@ -435,7 +439,7 @@ class Rows:
             table: [] for table in (ENTRIES, DOCUMENTS, DRAWS, APPLICATIONS, CONSENTS)
         }
         self._alone: dict[Table, list[bytes]] = {DRAWS: [], APPLICATIONS: []}
-        self._within: list[Callable[[Connection], None]] = []
+        self._within: dict[Work, list[Any]] = {}
 
     def take(self, key: RequestKey, changes: Changes) -> Answer | Failed:
         """Add what this request writes, all of it or, where it cannot stand in rows, nothing."""
@@ -463,7 +467,8 @@ class Rows:
         followed = {application.draw for _, application in changes.applications}
         self._alone[APPLICATIONS] += [draw.draw for draw in changes.drawn if draw.draw not in followed]
         self._alone[DRAWS] += [application.draw for application in changes.applied]
-        self._within += changes.within
+        for work, item in changes.within:
+            self._within.setdefault(work, []).append(item)
         self.answers.append({"id": key.digest, "fingerprint": key.fingerprint, "body": body})
         self.size += len(numbered)
         return Answer(body)
@@ -480,8 +485,8 @@ class Rows:
             _move(connection, table, rows)
         for table, rows in [*self._added.items(), (ANSWERS, self.answers)]:
             _add(connection, table, rows)
-        for write in self._within:
-            write(connection)
+        for work, items in self._within.items():
+            work(connection, items)
 
 
 def _moving(identifier: bytes, head: bytes, values: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,8 @@ one transaction, or for nobody: what passes a limit is refused and leaves the co
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete
@@ -18,6 +20,8 @@ from service.institutions.tables import COUNTERS
 from service.problems import Refusal
 
 _MINUTE, _DAY = 60, 86_400
+Counter = tuple[bytes, str, int]
+"""The key of a counter: an institution's id, the budget's name, and when the window began."""
 
 
 @dataclass(frozen=True)
@@ -39,22 +43,68 @@ EVALUATIONS = Budget("evaluations-per-day", _DAY, problems.BUDGET_SPENT, most=30
 BUDGETS = (REQUESTS, DRAWS, EVALUATIONS)
 
 
-def count(connection: Connection, caller: Caller, budget: Budget, amount: int, now: int) -> None:
-    """Use `amount` of a budget within this transaction, up the whole hierarchy. Raises Refusal, on which the caller of this
-    function must let the transaction fail."""
-    window = now - now % budget.seconds
-    for member in caller.path:  # from the top down, always: so two transactions cannot wait for each other
-        used = _add(connection, member.id, budget.what, window, amount)
-        most = member.limits.get(budget.what, budget.most)
-        if most is not None and used > most:
-            raise Refusal(budget.problem, headers={"Retry-After": str(window + budget.seconds - now)})
-        if used == amount:  # the first use in this window: those of earlier ones are of no use any more
-            earlier = (COUNTERS.c.institution == member.id, COUNTERS.c.what == budget.what, COUNTERS.c.window_start < window)
-            connection.execute(delete(COUNTERS).where(*earlier))
+@dataclass(frozen=True)
+class Use:
+    """`amount` of a budget, used by a caller at a time in unix seconds."""
+
+    caller: Caller
+    budget: Budget
+    amount: int
+    now: int
+
+    @property
+    def window(self) -> int:
+        """When the window began that it falls into."""
+        return self.now - self.now % self.budget.seconds
+
+    def counters(self) -> Iterator[Counter]:
+        """The caller's counter and that of everybody above it."""
+        return ((member.id, self.budget.what, self.window) for member in self.caller.path)
 
 
-def _add(connection: Connection, institution: bytes, what: str, window: int, amount: int) -> int:
+def count(connection: Connection, uses: Sequence[Use]) -> list[Refusal | None]:
+    """Count these uses within this transaction, each for its caller's whole path or not at all. What refuses each, if anything.
+
+    Each counter is written once, whatever the number of uses, and in the order of their keys, so that two processes cannot wait
+    for each other. All of them are locked by then: what is refused can be taken back without anybody seeing it.
+    """
+    added: dict[Counter, int] = defaultdict(int)
+    for use in uses:
+        for counter in use.counters():
+            added[counter] += use.amount
+    used = {counter: _add(connection, counter, amount) - amount for counter, amount in sorted(added.items())}
+    begun = [counter for counter, before in used.items() if before == 0]
+    outcomes = [_fit(use, used) for use in uses]
+    for use, refusal in zip(uses, outcomes, strict=True):
+        for counter in use.counters() if refusal is not None else ():
+            _add(connection, counter, -use.amount)
+    for institution, what, window in begun:  # counters of earlier windows are of no use any more
+        earlier = (COUNTERS.c.institution == institution, COUNTERS.c.what == what, COUNTERS.c.window_start < window)
+        connection.execute(delete(COUNTERS).where(*earlier))
+    return outcomes
+
+
+def _fit(use: Use, used: dict[Counter, int]) -> Refusal | None:
+    """Add one use to what is used, or say why it is too much."""
+    after = {counter: used[counter] + use.amount for counter in use.counters()}
+    for member, amount in zip(use.caller.path, after.values(), strict=True):
+        most = member.limits.get(use.budget.what, use.budget.most)
+        if most is not None and amount > most:
+            return Refusal(use.budget.problem, headers={"Retry-After": str(use.window + use.budget.seconds - use.now)})
+    used.update(after)
+    return None
+
+
+def count_or_refuse(connection: Connection, uses: Sequence[Use]) -> None:
+    """Count them all, or raise the first Refusal, on which the caller of this function must let the transaction fail."""
+    for refusal in count(connection, uses):
+        if refusal is not None:
+            raise refusal
+
+
+def _add(connection: Connection, counter: Counter, amount: int) -> int:
     """Add to a counter, and return what it is then. One statement, so that no two can lose one another's."""
+    institution, what, window = counter
     insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     values = {"institution": institution, "what": what, "window_start": window, "used": amount}
     keys = ("institution", "what", "window_start")

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, insert
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, delete
+from sqlalchemy.dialects import postgresql, sqlite
 
 from schemas.callers import CALLER_SIZE
 from service.gathering import Failed, Gathering
 from service.idempotency import Answer, RequestKey
 from service.institutions import probing
 from service.institutions.alerts import add_alert
-from service.institutions.counting import Budget, count
+from service.institutions.counting import Budget, Use, count, count_or_refuse
 from service.institutions.pseudonyms import Pseudonyms
 from service.institutions.registry import Caller, Registry
 from service.institutions.rules import Rules
@@ -38,16 +38,13 @@ class Admission:
     now: int
 
 
-def _admit_one(connection: Connection, item: Admission) -> Failed | None:
-    try:
-        with connection.begin_nested():
-            connection.execute(insert(REQUEST_NONCES).values(id=item.nonce, until=item.until))
-            count(connection, item.caller, item.budget, 1, item.now)
-    except IntegrityError:
-        return Failed(invalid("signature-input", "this nonce was used before: sign anew for every attempt"))
-    except Refusal as refusal:
-        return Failed(refusal)
-    return None
+def _unseen(connection: Connection, asked: Sequence[Admission]) -> set[int]:
+    """Keep the nonces; the places of those that were not kept before, the first where one stands twice."""
+    first = {item.nonce: place for place, item in reversed(list(enumerate(asked)))}
+    rows = [{"id": nonce, "until": asked[place].until} for nonce, place in sorted(first.items())]
+    dialect = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    kept = dialect(REQUEST_NONCES).on_conflict_do_nothing().returning(REQUEST_NONCES.c.id)
+    return {first[nonce] for nonce in connection.scalars(kept, rows)}
 
 
 class Institutions:
@@ -58,6 +55,8 @@ class Institutions:
         self._names = Pseudonyms(service_key)
         self.registry = Registry(storage, self._names)
         self._admissions = Gathering(self._admit, lambda: _LARGEST_GROUP)
+        self._blocks = Gathering(self._blocked, lambda: _LARGEST_GROUP)
+        self._forgotten = 0
 
     # --- every request ----------------------------------------------------------------------------------------------------
 
@@ -66,25 +65,32 @@ class Institutions:
         self._admissions.submit(Admission(caller, nonce, until, budget, now))
 
     def _admit(self, asked: Sequence[Admission]) -> list[Failed | None]:
-        """Those that come together in one transaction, each by itself: what is refused of one leaves nothing.
-
-        Counters are taken in the order of their institutions, so that two processes cannot wait for each other.
-        """
-        in_order = sorted(range(len(asked)), key=lambda place: [member.id for member in asked[place].caller.path])
-        outcomes: list[Failed | None] = [None] * len(asked)
+        """Those that come together in one transaction, each by itself: what is refused of one leaves nothing."""
         with self._storage.writing("admit_requests") as connection:
             if connection.dialect.name == "postgresql":
                 # What a crash may take back is a nonce of its last moment; the writes themselves are replayed by their keys.
                 connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
-            connection.execute(delete(REQUEST_NONCES).where(REQUEST_NONCES.c.until < min(item.now for item in asked)))
-            for place in in_order:
-                outcomes[place] = _admit_one(connection, asked[place])
-        return outcomes
+            self._forget_nonces(connection, min(item.now for item in asked))
+            unseen = sorted(_unseen(connection, asked))
+            uses = [Use(asked[place].caller, asked[place].budget, 1, asked[place].now) for place in unseen]
+            counted = dict(zip(unseen, count(connection, uses), strict=True))
+            refused = [asked[place].nonce for place, refusal in counted.items() if refusal is not None]
+            if refused:
+                connection.execute(delete(REQUEST_NONCES).where(REQUEST_NONCES.c.id.in_(refused)))
+        seen = Failed(invalid("signature-input", "this nonce was used before: sign anew for every attempt"))
+        outcomes = [counted.get(place, seen) for place in range(len(asked))]
+        return [Failed(outcome) if isinstance(outcome, Refusal) else outcome for outcome in outcomes]
+
+    def _forget_nonces(self, connection: Connection, now: int) -> None:
+        """Those whose time is over, once a second."""
+        if now != self._forgotten:
+            connection.execute(delete(REQUEST_NONCES).where(REQUEST_NONCES.c.until < now))
+            self._forgotten = now
 
     def count(self, caller: Caller, budget: Budget, amount: int, now: int) -> None:
         """Use `amount` of a budget, up the hierarchy. Raises Refusal when it is too much; nothing is counted then."""
         with self._storage.writing("count") as connection:
-            count(connection, caller, budget, amount, now)
+            count_or_refuse(connection, [Use(caller, budget, amount, now)])
 
     def sealed(self, caller: Caller) -> bytes:
         """Who called, for the regulator alone: CALLER_SIZE bytes, never the same twice."""
@@ -95,8 +101,13 @@ class Institutions:
     def blocked(self, caller: Caller, documents: Sequence[bytes], now: int) -> set[bytes]:
         """Those of the documents on which the caller's institution is blocked now."""
         pairs = {self._names.pair(caller.institution, document): document for document in documents}
+        return {pairs[pair] for pair, until in self._blocks.submit(pairs).items() if until > now}
+
+    def _blocked(self, asked: Sequence[Collection[bytes]]) -> list[dict[bytes, int]]:
+        """For requests that come together, in one query: those of their pairs that were blocked, and until when."""
         with self._storage.asking("blocked") as connection:
-            return {pairs[pair] for pair in probing.blocked_among(connection, list(pairs), now)}
+            until = probing.blocked_until(connection, {pair for pairs in asked for pair in pairs})
+        return [{pair: until[pair] for pair in pairs if pair in until} for pairs in asked]
 
     def note_refusals(self, caller: Caller, key: RequestKey, documents: Iterable[bytes], now: int) -> None:
         """The caller's request was refused because the headroom of these documents was not proven. One request counts once,

@@ -7,7 +7,7 @@ see it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 
 from sqlalchemy import Connection, delete, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -45,9 +45,10 @@ def block(connection: Connection, pair: bytes, document: bytes, now: int) -> int
     return now + BLOCKED
 
 
-def blocked_among(connection: Connection, pairs: Sequence[bytes], now: int) -> set[bytes]:
-    """Those of the pairs that are blocked now."""
-    return set(connection.scalars(select(BLOCKS.c.pair).where(BLOCKS.c.pair.in_(pairs), BLOCKS.c.until > now)))
+def blocked_until(connection: Connection, pairs: Collection[bytes]) -> dict[bytes, int]:
+    """Those of the pairs that are or were blocked, and until when."""
+    rows = connection.execute(select(BLOCKS.c.pair, BLOCKS.c.until).where(BLOCKS.c.pair.in_(pairs)))
+    return {row.pair: row.until for row in rows}
 
 
 def unblock(connection: Connection, pair_of: Callable[[bytes], bytes], document: bytes | None) -> int:
