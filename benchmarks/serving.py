@@ -26,17 +26,20 @@ from sqlalchemy import create_engine, make_url, text
 from benchmarks.scenario import ORIGIN, World
 from parties.common.request_keys import Requester, RequestSecret, RequestSigner
 from schemas.wire import encode_base64url
+from service.authenticity.keys import create_keys
 from service.genesis import store
 from service.institutions.pseudonyms import Pseudonyms
 from service.institutions.registry import Registry
-from service.settings import DATABASE_VARIABLE, KEY_NAME, TOKEN_NAME
+from service.settings import DATABASE_VARIABLE, EVALUATION_KEYS_NAME, KEY_NAME, TOKEN_NAME
 from service.storage import database_address, open_storage
 from zkcore.randomness import SystemRandomness
 
 SERVER_VARIABLE = "TRADEVEIL_TEST_DATABASE"
 """The URL of a PostgreSQL that benchmarks may make databases in, as tools/with-postgres sets it."""
 
-_ATTESTER, _BANK, _SERVICE_KEY = RequestSecret(b"a" * 32), RequestSecret(b"b" * 32), bytes(range(32))
+ATTESTER, BANK = RequestSecret(b"a" * 32), RequestSecret(b"b" * 32)
+"""Request keys of the institutions that may call."""
+_SERVICE_KEY = bytes(range(32))
 _PATIENCE = 60
 _CLIENTS = 2
 
@@ -70,9 +73,14 @@ def begin(world: World, database: str) -> None:
     storage = open_storage(database, world.suite.group, workers=1)
     store(storage, world.genesis)
     registry = Registry(storage, Pseudonyms(_SERVICE_KEY))
-    registry.admit("customs", "attester", _ATTESTER.public, world.genesis.time)
-    registry.admit("bank", "bank", _BANK.public, world.genesis.time)
+    registry.admit("customs", "attester", ATTESTER.public, world.genesis.time)
+    registry.admit("bank", "bank", BANK.public, world.genesis.time)
     storage.close()
+
+
+def requester(secret: RequestSecret) -> Requester:
+    """Who signs requests to the service with this key."""
+    return Requester(secret, ORIGIN)
 
 
 @dataclass
@@ -83,6 +91,10 @@ class Service:
     ready: float
     process: subprocess.Popen[str]
 
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
 
 @contextmanager
 def running(database: str) -> Iterator[Service]:
@@ -92,6 +104,7 @@ def running(database: str) -> Iterator[Service]:
             path = Path(folder) / name
             path.touch(mode=0o600)
             path.write_text(content)
+        create_keys(Path(folder) / EVALUATION_KEYS_NAME, int(time.time()))
         started = time.perf_counter()
         process = subprocess.Popen(  # noqa: S603 - our own command
             [sys.executable, "-m", "tradeveil", "serve", "run", "--directory", folder, "--port", "0"],
@@ -145,8 +158,8 @@ class Request:
         """As it goes over the connection, signed now: it is good for five minutes."""
         headers = {"Content-Type": self.media_type, "Idempotency-Key": self.key}
         request = httpx.Request(self.method, f"http://localhost{self.path}", content=self.body, headers=headers)
-        secret = _ATTESTER if self.path == "/v1/documents" else _BANK
-        signer = RequestSigner(Requester(secret, ORIGIN), lambda: int(time.time()), SystemRandomness())
+        secret = ATTESTER if self.path == "/v1/documents" else BANK
+        signer = RequestSigner(requester(secret), lambda: int(time.time()), SystemRandomness())
         next(signer.auth_flow(request))
         fields = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
         return f"{self.method} {self.path} HTTP/1.1\r\n{fields}\r\n".encode("ascii") + self.body

@@ -20,6 +20,7 @@ from typing import Any
 from pydantic import BaseModel
 from sqlalchemy import (
     URL,
+    BindParameter,
     Connection,
     Engine,
     Row,
@@ -74,6 +75,22 @@ _NAME = "tradeveil_name"
 
 
 Work = Callable[[Connection, Sequence[Any]], None]
+
+
+# Statements of every write, made once: to make one takes the library longer than to run it.
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+_BY_ID = {table: select(table).where(table.c.id.in_(_IDS)) for table in (ANSWERS, DOCUMENTS, DRAWS, APPLICATIONS)}
+_HEADS = {table: select(table.c.id, table.c.head).where(table.c.id.in_(_IDS)) for table in (DOCUMENTS, DRAWS, APPLICATIONS)}
+_USED_CONSENTS = select(CONSENTS.c.document, CONSENTS.c.application).where(
+    tuple_(CONSENTS.c.document, CONSENTS.c.application).in_(bindparam("pairs", expanding=True))
+)
+_LOCKED_LOG = select(LOG.c.size, LOG.c.time).with_for_update()
+_GROWN_LOG = update(LOG)
+_MOVES = {
+    table: update(table).where(table.c.id == bindparam("of_id"), table.c.head == bindparam("of_head"))
+    for table in (DOCUMENTS, DRAWS, APPLICATIONS)
+}
+_INSERTS = {table: insert(table) for table in (ENTRIES, DOCUMENTS, DRAWS, APPLICATIONS, CONSENTS, ANSWERS)}
 
 
 class Moved(Exception):
@@ -205,7 +222,7 @@ class Storage:
         """For several requests in one transaction, each table being asked once."""
         with self.reading("look") as connection:
             digests = {key.digest for key, _ in asked}
-            answers = {row.id: row for row in connection.execute(select(ANSWERS).where(ANSWERS.c.id.in_(digests)))}
+            answers = {row.id: row for row in connection.execute(_BY_ID[ANSWERS], {"ids": list(digests)})}
             ids = {id_ for _, wanted in asked for id_ in wanted.draws}
             draws, applications = self._draws(connection, ids), self._applications(connection, ids)
             drawn_on = {draw.document for draw in draws.values()} | {item.document for item in applications.values()}
@@ -223,7 +240,7 @@ class Storage:
     def _documents(self, connection: Connection, ids: Collection[bytes]) -> dict[bytes, DocumentState]:
         if not ids:
             return {}
-        rows = connection.execute(select(DOCUMENTS).where(DOCUMENTS.c.id.in_(ids))).mappings().all()
+        rows = connection.execute(_BY_ID[DOCUMENTS], {"ids": list(ids)}).mappings().all()
         return {row["id"]: document_of_row(self._group, row) for row in rows}
 
     def draws(self, ids: Sequence[bytes]) -> dict[bytes, DrawState]:
@@ -234,7 +251,7 @@ class Storage:
     def _draws(self, connection: Connection, ids: Collection[bytes]) -> dict[bytes, DrawState]:
         if not ids:
             return {}
-        rows = connection.execute(select(DRAWS).where(DRAWS.c.id.in_(ids))).mappings().all()
+        rows = connection.execute(_BY_ID[DRAWS], {"ids": list(ids)}).mappings().all()
         return {row["id"]: draw_of_row(self._group, row) for row in rows}
 
     def applications(self, ids: Sequence[bytes]) -> dict[bytes, ApplicationState]:
@@ -245,7 +262,7 @@ class Storage:
     def _applications(self, connection: Connection, ids: Collection[bytes]) -> dict[bytes, ApplicationState]:
         if not ids:
             return {}
-        rows = connection.execute(select(APPLICATIONS).where(APPLICATIONS.c.id.in_(ids))).mappings().all()
+        rows = connection.execute(_BY_ID[APPLICATIONS], {"ids": list(ids)}).mappings().all()
         return {row["id"]: application_of_row(self._group, row) for row in rows}
 
     def expired_draws(self, now: int, limit: int) -> list[bytes]:
@@ -346,7 +363,7 @@ class Storage:
     def _commit_together(self, writes: Sequence[Write]) -> list[Answer | Failed]:
         """Raises Moved, IntegrityError or Refusal, having written nothing, when the database is not as one of them supposes."""
         with self.writing("commit") as connection:
-            log = connection.execute(select(LOG.c.size, LOG.c.time).with_for_update()).one()
+            log = connection.execute(_LOCKED_LOG).one()
             time = max(log.time, *(write.now for write in writes))
             planned = [_plan(write, time) for write in writes]
             if len(writes) > 1:
@@ -358,15 +375,14 @@ class Storage:
             ]
             if rows.answers:
                 rows.write(connection)
-                connection.execute(update(LOG).values(size=rows.size, time=time))
+                connection.execute(_GROWN_LOG, {"size": rows.size, "time": time})
         return outcomes
 
 
 def _known_consents(connection: Connection, pairs: Collection[tuple[bytes, bytes]]) -> set[tuple[bytes, bytes]]:
     if not pairs:
         return set()
-    key = tuple_(CONSENTS.c.document, CONSENTS.c.application)
-    rows = connection.execute(select(CONSENTS.c.document, CONSENTS.c.application).where(key.in_(pairs)))
+    rows = connection.execute(_USED_CONSENTS, {"pairs": list(pairs)})
     return {(row.document, row.application) for row in rows}
 
 
@@ -424,7 +440,7 @@ def _leave_moved_out(connection: Connection, writes: Sequence[Write], planned: l
 def _heads(connection: Connection, table: Table, ids: Sequence[bytes]) -> dict[Hashable, bytes]:
     if not ids:
         return {}
-    rows = connection.execute(select(table.c.id, table.c.head).where(table.c.id.in_(ids)))
+    rows = connection.execute(_HEADS[table], {"ids": list(ids)})
     return {(table.name, row.id): row.head for row in rows}
 
 
@@ -479,7 +495,7 @@ class Rows:
         A draw and an application of one id belong together, so neither is new when the other came in between.
         """
         for table, ids in self._alone.items():
-            if ids and connection.execute(select(table.c.id).where(table.c.id.in_(ids)).limit(1)).first() is not None:
+            if ids and connection.execute(_HEADS[table], {"ids": ids}).first() is not None:
                 raise Moved
         for table, rows in self._moved.items():
             _move(connection, table, rows)
@@ -495,14 +511,13 @@ def _moving(identifier: bytes, head: bytes, values: dict[str, Any]) -> dict[str,
 
 def _move(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
     """Change rows whose heads are still the ones that were proven. Raises Moved when one is not."""
-    conditional = update(table).where(table.c.id == bindparam("of_id"), table.c.head == bindparam("of_head"))
-    if rows and connection.execute(conditional, rows).rowcount != len(rows):
+    if rows and connection.execute(_MOVES[table], rows).rowcount != len(rows):
         raise Moved
 
 
 def _add(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
     if rows:
-        connection.execute(insert(table), rows)
+        connection.execute(_INSERTS[table], rows)
 
 
 # --- opening --------------------------------------------------------------------------------------------------------------

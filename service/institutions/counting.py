@@ -7,10 +7,11 @@ one transaction, or for nobody: what passes a limit is refused and leaves the co
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection, Table, delete
 from sqlalchemy.dialects import postgresql, sqlite
 
 from schemas import problems
@@ -43,6 +44,16 @@ EVALUATIONS = Budget("evaluations-per-day", _DAY, problems.BUDGET_SPENT, most=30
 BUDGETS = (REQUESTS, DRAWS, EVALUATIONS)
 
 
+def _adding(insert: Callable[[Table], Any]) -> Any:
+    """The statement that adds to counters, made once a dialect."""
+    new = insert(COUNTERS)
+    total = {"used": COUNTERS.c.used + new.excluded.used}
+    return new.on_conflict_do_update(index_elements=list(COUNTERS.primary_key), set_=total).returning(*COUNTERS.c)
+
+
+_ADDED = {"sqlite": _adding(sqlite.insert), "postgresql": _adding(postgresql.insert)}
+
+
 @dataclass(frozen=True)
 class Use:
     """`amount` of a budget, used by a caller at a time in unix seconds."""
@@ -72,12 +83,14 @@ def count(connection: Connection, uses: Sequence[Use]) -> list[Refusal | None]:
     for use in uses:
         for counter in use.counters():
             added[counter] += use.amount
-    used = {counter: _add(connection, counter, amount) - amount for counter, amount in sorted(added.items())}
+    used = {counter: after - added[counter] for counter, after in _add(connection, added).items()}
     begun = [counter for counter, before in used.items() if before == 0]
     outcomes = [_fit(use, used) for use in uses]
-    for use, refusal in zip(uses, outcomes, strict=True):
-        for counter in use.counters() if refusal is not None else ():
-            _add(connection, counter, -use.amount)
+    refunded: dict[Counter, int] = defaultdict(int)
+    for use in (use for use, refusal in zip(uses, outcomes, strict=True) if refusal is not None):
+        for counter in use.counters():
+            refunded[counter] -= use.amount
+    _add(connection, refunded)
     for institution, what, window in begun:  # counters of earlier windows are of no use any more
         earlier = (COUNTERS.c.institution == institution, COUNTERS.c.what == what, COUNTERS.c.window_start < window)
         connection.execute(delete(COUNTERS).where(*earlier))
@@ -102,11 +115,11 @@ def count_or_refuse(connection: Connection, uses: Sequence[Use]) -> None:
             raise refusal
 
 
-def _add(connection: Connection, counter: Counter, amount: int) -> int:
-    """Add to a counter, and return what it is then. One statement, so that no two can lose one another's."""
-    institution, what, window = counter
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    values = {"institution": institution, "what": what, "window_start": window, "used": amount}
-    keys = ("institution", "what", "window_start")
-    added = insert(COUNTERS).values(values).on_conflict_do_update(index_elements=keys, set_={"used": COUNTERS.c.used + amount})
-    return int(connection.execute(added.returning(COUNTERS.c.used)).scalar_one())
+def _add(connection: Connection, amounts: Mapping[Counter, int]) -> dict[Counter, int]:
+    """Add to counters, and return what they are then. One statement, so that no two can lose one another's."""
+    rows = [
+        {"institution": institution, "what": what, "window_start": window, "used": amount}
+        for (institution, what, window), amount in sorted(amounts.items())
+    ]
+    found = connection.execute(_ADDED[connection.dialect.name], rows) if rows else ()
+    return {(row.institution, row.what, row.window_start): row.used for row in found}

@@ -23,6 +23,10 @@ from service.institutions.tables import REQUEST_NONCES
 from service.problems import Refusal
 from service.storage import Storage
 
+_KEPT = {
+    "sqlite": sqlite.insert(REQUEST_NONCES).on_conflict_do_nothing().returning(REQUEST_NONCES.c.id),
+    "postgresql": postgresql.insert(REQUEST_NONCES).on_conflict_do_nothing().returning(REQUEST_NONCES.c.id),
+}
 _LARGEST_GROUP = 64
 """Requests that are admitted in one transaction, at most."""
 
@@ -42,9 +46,7 @@ def _unseen(connection: Connection, asked: Sequence[Admission]) -> set[int]:
     """Keep the nonces; the places of those that were not kept before, the first where one stands twice."""
     first = {item.nonce: place for place, item in reversed(list(enumerate(asked)))}
     rows = [{"id": nonce, "until": asked[place].until} for nonce, place in sorted(first.items())]
-    dialect = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    kept = dialect(REQUEST_NONCES).on_conflict_do_nothing().returning(REQUEST_NONCES.c.id)
-    return {first[nonce] for nonce in connection.scalars(kept, rows)}
+    return {first[nonce] for nonce in connection.scalars(_KEPT[connection.dialect.name], rows)}
 
 
 class Institutions:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, bindparam, delete, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from schemas.answers import Block
@@ -22,6 +22,7 @@ WINDOW = 86_400
 """Seconds within which refusals add up."""
 BLOCKED = 86_400
 """Seconds that a block lasts."""
+_BLOCKED = select(BLOCKS.c.pair, BLOCKS.c.until).where(BLOCKS.c.pair.in_(bindparam("pairs", expanding=True)))
 
 
 def lock(connection: Connection, institution: bytes) -> None:
@@ -47,7 +48,7 @@ def block(connection: Connection, pair: bytes, document: bytes, now: int) -> int
 
 def blocked_until(connection: Connection, pairs: Collection[bytes]) -> dict[bytes, int]:
     """Those of the pairs that are or were blocked, and until when."""
-    rows = connection.execute(select(BLOCKS.c.pair, BLOCKS.c.until).where(BLOCKS.c.pair.in_(pairs)))
+    rows = connection.execute(_BLOCKED, {"pairs": list(pairs)})
     return {row.pair: row.until for row in rows}
 
 

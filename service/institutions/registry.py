@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select, update
 
 from schemas.callers import CallerNote
 from service.gathering import Gathering
@@ -24,6 +24,12 @@ DEEPEST = 3
 """Legal person, branch, outlet."""
 _LARGEST_GROUP = 64
 """Requests whose callers are looked up together, at most."""
+
+
+# Statements of every request, made once: to make one takes the library longer than to run it.
+_KEYS = select(REQUEST_KEYS).where(REQUEST_KEYS.c.key.in_(bindparam("keys", expanding=True)))
+_INSTITUTIONS = select(INSTITUTIONS).where(INSTITUTIONS.c.id.in_(bindparam("ids", expanding=True)))
+_LIMITS = select(LIMITS).where(LIMITS.c.institution.in_(bindparam("ids", expanding=True)))
 
 
 class RegistryError(Exception):
@@ -109,8 +115,8 @@ class Registry:
     def _find_callers(self, asked: Sequence[tuple[bytes, int]]) -> list[Caller | None]:
         """For requests that come together, in one transaction."""
         with self._storage.reading("callers") as connection:
-            wanted = select(REQUEST_KEYS).where(REQUEST_KEYS.c.key.in_({key for key, _ in asked}))
-            rows = {row["key"]: row for row in connection.execute(wanted).mappings()}
+            wanted = list({key for key, _ in asked})
+            rows = {row["key"]: row for row in connection.execute(_KEYS, {"keys": wanted}).mappings()}
             members = _members(connection, {row["institution"] for row in rows.values()})
             limits = _limits(connection, list(members))
         return [self._caller(rows[key], members, limits, now) if key in rows else None for key, now in asked]
@@ -267,7 +273,7 @@ def _members(connection: Connection, ids: Collection[bytes]) -> dict[bytes, RowM
     found: dict[bytes, RowMapping] = {}
     following: Collection[bytes] = ids
     while following:
-        rows = connection.execute(select(INSTITUTIONS).where(INSTITUTIONS.c.id.in_(following))).mappings().all()
+        rows = connection.execute(_INSTITUTIONS, {"ids": list(following)}).mappings().all()
         found |= {row["id"]: row for row in rows}
         following = {row["parent"] for row in rows if row["parent"] is not None} - found.keys()
     return found
@@ -286,7 +292,7 @@ def _path(connection: Connection, id_: bytes) -> list[RowMapping]:
 
 def _limits(connection: Connection, ids: Sequence[bytes]) -> dict[bytes, dict[str, int]]:
     found: dict[bytes, dict[str, int]] = {}
-    for row in connection.execute(select(LIMITS).where(LIMITS.c.institution.in_(ids))):
+    for row in connection.execute(_LIMITS, {"ids": list(ids)}):
         found.setdefault(row.institution, {})[row.what] = row.most
     return found
 

@@ -50,7 +50,7 @@ ROW_FIELDS = {
     "must",
     "aim",
 }
-PROVEN = ("range-1x64", "range-2x64", "register", "reduce", "close", "view")
+PROVEN = ("range-1x64", "range-2x64", "register", "disburse", "reduce", "close", "view")
 ENGINE_ROWS = {
     "generators": "ms",
     **{f"{name}-{what}": "ms" for name in PROVEN for what in ("prove", "verify")},
@@ -137,7 +137,7 @@ def test_sizes_say_what_they_are_sizes_of(figures: dict[str, Any]) -> None:
 
 
 SERVICE_ROWS = {
-    **dict.fromkeys(("start", "batch"), "s"),
+    **dict.fromkeys(("start", "authenticity", "batch-draws", "batch"), "s"),
     **dict.fromkeys(("idle", "idle-p99", "load-latency", "load-p99", "race"), "ms"),
     "load": "1/s",
     **dict.fromkeys(("draws-1", f"draws-{QUICK.drawn}", f"banks-{QUICK.lenders}"), "ms"),

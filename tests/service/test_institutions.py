@@ -24,11 +24,12 @@ from schemas.canonical import canonical, parse_strict
 from schemas.request_keys import rotation_bytes
 from schemas.wire import decode_base64url, encode_base64url
 from service.cli import app
-from service.institutions.counting import DRAWS, Budget
+from service.institutions.counting import DRAWS, REQUESTS, Budget
+from service.institutions.desk import Admission
 from service.institutions.registry import Caller, RegistryError
 from service.problems import Refusal
 from tests.builders import ORIGIN, Paper, World, make_draw, make_identity, make_reduce
-from tests.service.harness import BANK, BANK_KEY, TOKEN, Desk, accepted, make_directory, refused, unchanged
+from tests.service.harness import ATTESTER_KEY, BANK, BANK_KEY, TOKEN, Desk, accepted, make_directory, refused, unchanged
 from zkcore.operations import MEMO_SIZE, RELEASED
 
 MINUTE, DAY = 60, 86_400
@@ -369,3 +370,27 @@ def test_every_command_has_an_example() -> None:
     for name in ("add", "list", "revoke", "key", "limits", "unblock"):
         shown = CliRunner().invoke(app, ["institutions", name, "--help"]).output
         assert f"tradeveil serve institutions {name}" in " ".join(shown.split())
+
+
+def test_of_requests_that_are_admitted_together_each_is_by_itself(desk: Desk) -> None:
+    """One that comes twice is admitted once; those beyond a limit are refused, and leave neither a nonce nor a count."""
+    institutions = desk.verifier.institutions
+    set_limits(desk, BANK, requests_per_minute=3)
+    bank, customs = caller(desk, BANK_KEY), caller(desk, ATTESTER_KEY)
+
+    def admission(who: Caller, nonce: int) -> Admission:
+        return Admission(who, bytes([nonce]) * 32, desk.now + 600, REQUESTS, desk.now)
+
+    asked = [admission(bank, 1), admission(customs, 2), admission(bank, 1), *(admission(bank, nonce) for nonce in (3, 4, 5, 6))]
+    refusals = [None if outcome is None else outcome.error for outcome in institutions._admit(asked)]
+    told = [refusal.problem if isinstance(refusal, Refusal) else refusal for refusal in refusals]
+    twice, too_many = problems.SIGNATURE_INVALID, problems.RATE_LIMITED
+    assert told == [None, None, twice, None, None, too_many, too_many]
+    rows = desk.dump()
+    assert sorted(row[0][0] for row in rows["request_nonces"]) == [1, 2, 3, 4]
+    assert sorted(row[-1] for row in rows["counters"]) == [1, 3]
+    again = institutions._admit([admission(bank, 5), admission(customs, 7)])
+    assert [outcome is None for outcome in again] == [False, True]
+    desk.now += MINUTE
+    assert institutions._admit([admission(bank, 5)]) == [None]
+    assert sorted(row[-1] for row in desk.dump()["counters"]) == [1, 2]
