@@ -37,7 +37,10 @@ def application_context(parameters: Parameters, document: DocumentFacts, payload
 
 
 def apply_context(parameters: Parameters, document: DocumentFacts, operation: Apply) -> Context:
-    """The bank's part is bound to the draw, too, and to everything in the application. Raises EncodingError for an expiry that is no time."""
+    """The bank's part is bound to the draw, too, and to everything in the application.
+
+    Raises EncodingError for an expiry that is no time.
+    """
     name, payload = statements.APPLY.name, operation.payload()
     return Context(
         parameters.origin, name, document.document, ABSENT, operation.draw, document.currency, document.epoch, payload
