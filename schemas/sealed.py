@@ -1,6 +1,8 @@
 """What is inside sealed memos and sealed files. Parties only: the service never imports this module.
 
-Everything here contains amounts, names or secrets. Amounts are minor units. Scalars are 32 bytes, big-endian.
+Everything here contains amounts, names or secrets. Amounts are minor units. Scalars are 32 bytes, big-endian. SPEC.md: memos in
+section 11; credentials, presentations and records in section 16, after SD-JWT (RFC 9901): digests and disclosures as in section
+4.2 there, under a signature of ours and without its key binding.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ Text = Annotated[str, Field(max_length=200)]
 
 
 class OpeningMessage(SecretMessage):
-    """(amount, blinding) of a commitment."""
+    """(amount, blinding) of a commitment: C = amount*G + blinding*H (SPEC.md, section 5)."""
 
     amount: Annotated[int, Field(ge=0, le=MAXIMUM)]
     blinding: Scalar
@@ -54,7 +56,7 @@ _WHOLE_NUMBER = re.compile(r"0|[1-9][0-9]{0,15}")
 
 
 class Disclosure(SecretMessage):
-    """One field of a credential, shown. `value` as text: of an amount its minor units, in decimal digits."""
+    """One field of a credential, shown (RFC 9901, 4.2.1). `value` as text: of an amount its minor units, in decimal digits."""
 
     name: Name
     salt: Annotated[bytes, Base64Url(SALT_SIZE)]
@@ -89,7 +91,10 @@ class Presentation(SecretMessage):
         return canonical_value(self.model_dump(mode="json", exclude={"signature", "disclosed"}))
 
     def check(self, needed: Iterable[str] = ()) -> None:
-        """Every disclosure is of a signed digest, no field is shown twice, and those `needed` are. Raises EncodingError."""
+        """Every disclosure is of a signed digest, no field is shown twice, and those `needed` are. Raises EncodingError.
+
+        Says nothing of the signature: zkcore.ledger.check_credential does (SPEC.md, section 16).
+        """
         if any(left >= right for left, right in pairwise(self.digests)):
             raise EncodingError("the digests of a credential are in ascending order, each once")
         names = [item.name for item in self.disclosed]
@@ -399,6 +404,9 @@ class ApprovalFile(SecretMessage):
 
 
 class RecordContent(SecretMessage):
-    """What a record holds, for whoever has the fields of the paper: the credential, with those fields and the share shown."""
+    """What a record holds, for whoever has the fields of the paper: the credential, with those fields and the share shown.
+
+    Sealed it is zkcore.authenticity.RECORD_SIZE bytes, whatever it holds (SPEC.md, section 16).
+    """
 
     credential: Presentation

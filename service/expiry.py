@@ -1,7 +1,7 @@
 """Reservations that were not disbursed by their expiry free themselves: the service looks for them again and again.
 
 Each becomes an entry of its own, by the same path as any write and conditional on the same heads, so that several processes
-that look at the same time free each once.
+that look at the same time free each once. SPEC.md, section 10.3, `expire`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from service.verifier import Verifier
 from zkcore.errors import ZkError
 
 _AT_A_TIME = 100
+"""Reservations of one round, at most."""
 
 
 def free_expired(verifier: Verifier) -> int:

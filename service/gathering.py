@@ -55,7 +55,10 @@ class Gathering(Generic[T, R]):
         self._free, self._lock = lanes, Lock()
 
     def submit(self, item: T) -> R:
-        """The result for this item. Raises what `work` raised for it or for its whole group."""
+        """The result for this item, waiting for it. Raises what `work` raised for it or for its whole group.
+
+        Whatever `work` raises, each member of its group is woken with an outcome.
+        """
         own: _Place[T, R] = _Place(item)
         with self._lock:
             if self._free:

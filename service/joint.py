@@ -1,6 +1,7 @@
 """The proofs of requests that come together are verified together, in one multi-scalar multiplication.
 
 Alone, most of what a draw costs is for generators that every draw shares. Together, each pays its own points and little more.
+SPEC.md, section 8, has the weights, and why a false claim among true ones passes with probability 2**-128 at most.
 
 What somebody who sends false proofs can do to the others. A group that does not hold is halved until each false claim is named
 (zkcore.verifying.batch), so its honest members are accepted, and wait for the search: with f false claims among c, at most
@@ -43,7 +44,7 @@ class Bound:
 
 @dataclass(frozen=True)
 class JointVerification:
-    """Verifies for all threads of a process."""
+    """Verifies for all threads of a process. `bound`: claims that a group may have just now, at most."""
 
     suite: Suite
     bound: Bound = field(default_factory=Bound)

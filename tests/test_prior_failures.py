@@ -1,8 +1,8 @@
 """The table of prior failures: what it cites exists, so that it cannot rot when a test or a vector gets another name.
 
 Must hold: every row says how the failure is refused and cites a test or a vector, or says why there is none; every citation
-leads to a test function or a vector of that name, every file to a file. Whether a cited test shows what the row says is for
-its reader to judge.
+leads to a test function or a vector of that name, and every path to a file or a folder. Whether a cited test shows what the row
+says is for its reader to judge.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ EXCUSES = ("does not apply: ", "comes with a later version: ")
 TEST = re.compile(r"([a-z_/]+\.py)::(test_[a-z0-9_]+)")
 VECTOR = re.compile(r"([a-z]+\.json)#(\S+)")
 QUOTED = re.compile(r"`([^`]+)`")
+LINKED = re.compile(r"\]\(([^)#:]+)\)")
 SOURCE = re.compile(r"[a-z_]+/[a-z_/]+\.py")
+PATH = re.compile(r"[A-Za-z_0-9.]*(?:/[A-Za-z_0-9.]+)+/?|[A-Za-z_0-9]+\.(?:py|md|json|toml)")
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,27 @@ def test_a_row_is_answered(row: Row) -> None:
     assert row.citations or row.refused.startswith(EXCUSES)
     assert QUOTED.sub("", row.shown).strip() == ""
     assert [name for name in row.sources if not (ROOT / name).is_file()] == []
+
+
+def paths_in(text: str) -> set[str]:
+    """What stands for a file or a folder, in the sentences around the tables, too."""
+    return {name for name in QUOTED.findall(text) if PATH.fullmatch(name)} | set(LINKED.findall(text))
+
+
+def missing(paths: set[str]) -> list[str]:
+    """Those that neither the repository nor, as a link, the page's folder has."""
+    return sorted(name for name in paths if not (ROOT / name).exists() and not (TABLE.parent / name).exists())
+
+
+def test_every_path_exists() -> None:
+    paths = paths_in(TABLE.read_text(encoding="utf-8"))
+    assert len(paths) > 25
+    assert missing(paths) == []
+
+
+def test_a_path_that_was_moved_is_noticed() -> None:
+    text = "`zkcore/moved.py`, `zkcore/`, `moved.md`, [there](../zkcore/SPEC.md) and [not](../zkcore/MOVED.md)"
+    assert missing(paths_in(text)) == ["../zkcore/MOVED.md", "moved.md", "zkcore/moved.py"]
 
 
 @pytest.mark.parametrize("citation", CITATIONS)

@@ -1,6 +1,8 @@
 """Authenticity without disclosure: what is evaluated obliviously, what becomes of the outputs, and salted digests of fields.
 
-Everything is framed, so that no two sets of fields have one encoding. SPEC.md, section 16.
+Everything is framed, so that no two sets of fields have one encoding. SPEC.md, section 16, is normative. The oblivious function
+is that of RFC 9497 (section 3.3.2, VOPRF; SPEC.md, section 15); salted digests in place of fields are what SD-JWT does
+(RFC 9901, section 4.2), over our framing, hash and signature.
 """
 
 from __future__ import annotations
@@ -58,7 +60,7 @@ class PaperFields:
         return "PaperFields(hidden)"
 
     def token_input(self) -> bytes:
-        """What the token is evaluated from: kind, number and currency. Raises EncodingError."""
+        """What the token is evaluated from: kind, number and currency. Raises EncodingError for an empty or non-ASCII field."""
         return frame([LABEL_TOKEN_INPUT, _nonempty(self.kind), _nonempty(self.number), _currency(self.currency)])
 
     def key_input(self) -> bytes:
@@ -72,12 +74,12 @@ class PaperFields:
 
 
 def token(output: bytes) -> bytes:
-    """The 32 bytes by which a record is found, from the output at a token input. Raises LengthError."""
+    """The 32 bytes by which a record is found, from the output (32 bytes) at a token input. Raises LengthError."""
     return digest(LABEL_TOKEN, [_output(output)])
 
 
 def record_key(output: bytes) -> bytes:
-    """The 32 bytes that open a record, from the output at a key input. Raises LengthError."""
+    """The 32 bytes that open a record, from the output (32 bytes) at a key input. Raises LengthError."""
     return digest(LABEL_RECORD_KEY, [_output(output)])
 
 
@@ -89,9 +91,10 @@ def field_salt(secret: bytes, name: str) -> bytes:
 
 
 def field_digest(salt: bytes, name: str, value: bytes) -> bytes:
-    """What an attester signs in place of a field: 32 bytes that say nothing without the salt. `value` is canonical JSON.
+    """What an attester signs in place of a field: 32 bytes that say nothing without the salt.
 
-    Raises LengthError for a salt of another size.
+    value: the field's text as UTF-8, of an amount its minor units in decimal digits
+    Raises LengthError for a salt of another size, EncodingError for an empty name.
     """
     if len(salt) != SALT_SIZE:
         raise LengthError(f"a field's salt is {SALT_SIZE} bytes, got {len(salt)}")

@@ -1,4 +1,7 @@
-"""What the service does for authenticity: evaluate, store, look up. It never learns what any of it is about."""
+"""What the service does for authenticity: evaluate, store, look up. It never learns what any of it is about.
+
+SPEC.md, sections 15 and 16; evaluations are those of RFC 9497 in mode VOPRF.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,10 @@ def keys(authenticity: Authenticity) -> EvaluationKeys:
 
 
 def evaluation(authenticity: Authenticity, caller: Caller, request: EvaluationRequest) -> EvaluationAnswer:
-    """The blinded elements under the epoch's key, with one proof. They are uniform whatever was blinded."""
+    """The blinded elements (33 bytes each, P-256) under the epoch's key, with one proof. They are uniform whatever was blinded.
+
+    RFC 9497, sections 2.2.1 and 3.3.2. Raises Refusal: evaluation-epoch-unknown, evaluation-budget-spent, malformed-request.
+    """
     key = authenticity.ring.now().find(request.epoch)
     group, blinded = suite.group(), []
     for place, data in enumerate(request.blinded):
@@ -61,7 +67,7 @@ def evaluation(authenticity: Authenticity, caller: Caller, request: EvaluationRe
 
 
 def publication(authenticity: Authenticity, request: PublicationRequest) -> PublicationAnswer:
-    """Store an attester's records of an epoch that has not ended."""
+    """Store an attester's records of an epoch that has not ended. Raises Refusal: evaluation-epoch-unknown, record-repeated."""
     authenticity.ring.now().find(request.epoch)
     tokens = [item.token for item in request.records]
     if len(set(tokens)) != len(tokens):
@@ -73,7 +79,8 @@ def publication(authenticity: Authenticity, request: PublicationRequest) -> Publ
 def lookup(authenticity: Authenticity, caller: Caller, request: LookupRequest) -> LookupAnswer:
     """A record for each token, or what looks like one.
 
-    The noise is made for every token, so that the time does not tell which of them are known either.
+    The noise is made for every token, so that the time does not tell which of them are known either (SPEC.md, section 16).
+    Raises Refusal: evaluation-epoch-unknown, evaluation-budget-spent.
     """
     found = authenticity.ring.now()
     found.find(request.epoch)
@@ -90,5 +97,8 @@ def _count(authenticity: Authenticity, caller: Caller, elements: int) -> None:
 
 
 def decoy(secret: bytes, token: bytes) -> bytes:
-    """What an unknown token finds: always the same for one token, and without the secret like a record (SHAKE256 as a PRF)."""
+    """What an unknown token finds: always the same for one token, and without the secret like a record (SHAKE256 as a PRF).
+
+    secret: 32 bytes; token: 32 bytes; returns RECORD_SIZE bytes
+    """
     return hashlib.shake_256(frame([_DECOY_LABEL, secret, token])).digest(RECORD_SIZE)

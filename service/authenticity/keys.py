@@ -2,7 +2,7 @@
 
 The file holds the only secrets that a service has besides its tokens: the keys of the oblivious function, and 32 bytes from
 which answers to unknown tokens are made. Whoever has both keys and database can test guesses of numbers; SECURITY.md says what
-follows.
+follows. A key is a scalar of P-256, 32 bytes, and its point 33 (RFC 9497, section 3.2; SPEC.md, section 15).
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was answered to a line."""
+    """What was answered to a line: HTTP status, and the body that a request of its own would have got, in English."""
 
     line: int
     status: int
@@ -99,7 +99,7 @@ class BatchStorage:
             return bytes(connection.execute(select(BATCHES.c.request_key).where(BATCHES.c.id == batch)).scalar_one())
 
     def undecided(self, batch: bytes, limit: int) -> list[tuple[int, bytes]]:
-        """The first lines that are still to be done, with their requests."""
+        """The first lines that are still to be done, at most `limit`, with their requests (JSON, bytes as they were sent)."""
         wanted = select(BATCH_LINES.c.line, BATCH_LINES.c.request).where(
             BATCH_LINES.c.batch == batch, BATCH_LINES.c.request.is_not(None)
         )

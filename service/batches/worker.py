@@ -114,6 +114,9 @@ class BatchWorker:
 
 
 def key_of_line(batch: bytes, line: int, request: bytes) -> RequestKey:
-    """The key under which a line is committed, wherever and however often it is worked on."""
+    """The key under which a line is committed, wherever and however often it is worked on.
+
+    batch: 32 bytes; line: from 0; request: the line as it was sent, so that another line under one key would be refused
+    """
     digest = hashlib.sha256(frame([b"batch-line", batch, line.to_bytes(4, "big")])).digest()
     return RequestKey(digest, hashlib.sha256(frame([b"batch-line", request])).digest())

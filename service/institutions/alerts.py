@@ -15,7 +15,10 @@ Source = Literal["party", "service"]
 
 
 def add_alert(connection: Connection, source: Source, caller: bytes, memo: bytes, now: int) -> None:
-    """Append an alert. The log's row is locked, so positions have no gaps and whoever reads on from one misses none."""
+    """Append an alert. The log's row is locked, so positions have no gaps and whoever reads on from one misses none.
+
+    source: whose word it is; caller, memo: CALLER_SIZE and MEMO_SIZE bytes, both sealed to the regulator; now: unix seconds
+    """
     connection.execute(select(LOG.c.id).with_for_update()).one()
     position = connection.scalar(select(func.count()).select_from(ALERTS))
     values = {"position": position, "time": now, "source": source, "caller": caller, "memo": memo}

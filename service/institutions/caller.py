@@ -1,7 +1,8 @@
 """Who called, as the routes ask for it: one line in a route's signature, `caller: Bank`, and whoever is none is refused.
 
 A caller is authenticated once a request, by its signature, before anything else of the request is looked at: a key that is
-registered, active and not revoked; a nonce that was not seen; a place in the minute's limit, its own and everybody's above it.
+registered, active and not revoked; a nonce that was not seen (RFC 9421, section 7.2.2); a place in the minute's limit, its own
+and everybody's above it. Without a good signature it is 401, with a key or in a role that may not call 403, over the limit 429.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Limits: how much of what an institution, with all below it, may use in a window of time.
 
 Counters hold ids, windows and sums, and nothing of what was done. A use counts for its caller and for everybody above it, in
-one transaction, or for nobody: what passes a limit is refused and leaves the counters as they were.
+one transaction, or for nobody: what passes a limit is refused and leaves the counters as they were. A refusal is 429 with
+Retry-After (RFC 9110, section 10.2.3; RFC 6585, section 4), the seconds until the next window.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Each refusal for want of proven headroom tells a bank something, if little. Refusals are counted by keyed digest of
 (institution, document), so the counters do not say who asked about what; a block names the document, because its owner is to
-see it.
+see it. SPEC.md, section 14, "What a refusal reveals"; SECURITY.md, "Probing", says what this does not stop.
 """
 
 from __future__ import annotations

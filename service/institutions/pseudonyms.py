@@ -1,7 +1,8 @@
 """The service's own key, and the names of institutions under it.
 
 The database shows who may call as little as it shows amounts: whoever has it without this key sees random ids. The key lies in
-a file of the service's directory; all processes of one log share it. It opens nothing of any party.
+a file of the service's directory; all processes of one log share it. It opens nothing of any party. Ids are HMAC-SHA256 (RFC
+2104), sealed names NaCl secret boxes (XSalsa20-Poly1305), each under a key of its own that follows from the one of the file.
 """
 
 from __future__ import annotations

@@ -146,7 +146,10 @@ class Registry:
         parent: str | None = None,
         limits: Mapping[str, int] | None = None,
     ) -> None:
-        """A new institution with its first request key. Raises RegistryError."""
+        """A new institution with its first request key (Ed25519, 32 bytes). Raises RegistryError.
+
+        holder: its identifier; parent: that of whoever is above it; limits: by the names of service.institutions.counting
+        """
         if role not in ROLES:
             raise RegistryError(f"a role is one of: {', '.join(ROLES)}")
         if '"' in holder or "\\" in holder:
@@ -187,7 +190,7 @@ class Registry:
             connection.execute(update(INSTITUTIONS).where(INSTITUTIONS.c.id == id_).values(revoked=None))
 
     def revoke_key(self, holder: str, key: bytes, now: int) -> None:
-        """One key is good no more, at once and for ever. Raises RegistryError."""
+        """One key is good no more, at once and for ever: it is never given out again. Raises RegistryError."""
         with self._storage.writing("revoke_key") as connection:
             own = (REQUEST_KEYS.c.key == key, REQUEST_KEYS.c.institution == self._existing(connection, holder))
             if connection.execute(update(REQUEST_KEYS).where(*own).values(revoked=now)).rowcount != 1:

@@ -16,7 +16,11 @@ from zkcore.errors import KeyRejected
 
 
 def change_key(verifier: Verifier, caller: Caller, key: RequestKey, message: RequestKeyChange) -> Answer:
-    """Register the new key, and let the one that signed the request end after the overlap. Raises Refusal."""
+    """Register the new key, and let the one that signed the request end after the overlap (Rules.overlap).
+
+    Raises Refusal: proof-invalid unless the new key (Ed25519, RFC 8032) signed that it is this institution's, already-exists
+    for one that is or was in use.
+    """
     try:
         signed = rotation_bytes(verifier.parameters.origin, caller.member.holder, message.key)
         verify_signature(message.key, signed, message.signature)

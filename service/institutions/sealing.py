@@ -1,6 +1,6 @@
 """What the service itself tells the regulator: sealed boxes (NaCl) of fixed sizes to the seal key of the genesis.
 
-The service can make them and cannot open them again.
+The service can make them and cannot open them again. SPEC.md, section 11 (memos) and section 12 (the caller of an entry).
 """
 
 from __future__ import annotations

@@ -4,6 +4,10 @@ The library parses the fields, builds the signature base and verifies the signat
 is done here: that exactly one signature is meant, that everything is covered that must be and stands once, that all parameters
 are there and are ours, the times by the service's own clock, and the tag. Whether the key is registered and the nonce unused is
 the registry's to say.
+
+RFC 9421: covered components in sections 2.1 and 2.2, parameters in section 2.3, the signature base in section 2.5, verification
+and what an application demands besides in sections 3.2 and 3.2.1, Ed25519 in section 3.3.6, replay in section 7.2.2. RFC 9530,
+section 2: Content-Digest. RFC 8032, section 5.1: Ed25519 itself.
 """
 
 from __future__ import annotations
@@ -63,7 +67,7 @@ class SignedRequest:
 
     @classmethod
     def of(cls, request: Request, body: bytes) -> SignedRequest:
-        """The path as it was sent, with its escapes; host and scheme are not covered, since a proxy may change them."""
+        """The path as it was sent, with its escapes (RFC 9421, 2.2.6); not host and scheme, since a proxy may change them."""
         scope = request.scope
         path = (scope.get("raw_path") or scope["path"].encode("utf-8")).decode("latin-1")
         query = scope["query_string"].decode("latin-1")
@@ -105,7 +109,7 @@ class Signature:
         return hashlib.sha256(self.key + self.nonce.encode("ascii")).digest()
 
     def verify(self) -> None:
-        """Raises Refusal unless the key signed this very request, body included."""
+        """Raises Refusal (signature-invalid) unless the key signed this very request, body included (RFC 9421, section 3.2)."""
         try:
             verifier = _Verifier(signature_algorithm=ED25519, key_resolver=_NoKey(Ed25519PublicKey.from_public_bytes(self.key)))
             results = verifier.verify(
@@ -136,7 +140,10 @@ def _reason(error: Exception) -> str:
 
 
 def read_signature(request: SignedRequest, origin: str, now: int) -> Signature:
-    """The one signature of a request, all of it checked but key, nonce and the signature itself. Raises Refusal."""
+    """The one signature of a request, all of it checked but key, nonce and the signature itself. Raises Refusal.
+
+    origin: the log's name, which the tag must end with; now: unix seconds by the service's clock
+    """
     names = [name for name, _ in request.headers.items()]
     for name in _ONCE & set(names):
         if names.count(name) > 1:

@@ -1,4 +1,4 @@
-"""Documents: registered, changed and amended by their attesters, shown to be overdrawn by the regulator."""
+"""Documents: registered, changed and amended by their attesters, shown to be overdrawn by the regulator (SPEC.md, 10.3)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ from zkcore.verifying.batch import Claim
 
 
 def plan_registration(verifier: Verifier, documents: Sequence[Register]) -> Plan:
-    """Each limit is in range, committed by an attester of this log, and readable by owner and regulator; each id is new."""
+    """Each limit is in range, committed by an attester of this log, and readable by owner and regulator; each id is new.
+
+    Raises Refusal: registration-refused, proof-invalid, already-exists, malformed-request.
+    """
     claims = [claim for line, operation in enumerate(documents) for claim in _registration_claims(verifier, line, operation)]
     require_claims(verifier.joint, claims)
     ids = [operation.document for operation in documents]
@@ -48,7 +51,10 @@ def _registered(documents: Sequence[Register], time: int) -> Changes:
 
 
 def plan_status(verifier: Verifier, operation: ChangeStatus, seen: Seen) -> Plan:
-    """An attester of the document's kind says what became of it, and it follows from what was said before."""
+    """An attester of the document's kind says what became of it, and it follows from what was said before.
+
+    Raises Refusal: document-unknown, change-refused, proof-invalid.
+    """
     document = _document(seen, operation.document)
     with refused_as(problems.CHANGE_REFUSED, 0, StateError, KeyRejected):
         claims = ledger.check_status(verifier.suite, verifier.parameters, document, operation, "0:status")
@@ -69,7 +75,10 @@ def _status_changed(document: DocumentState, operation: ChangeStatus, time: int)
 
 
 def plan_amendment(verifier: Verifier, operation: Amend, seen: Seen) -> Plan:
-    """An attester of the document's kind commits to another limit, in range and readable by owner and regulator."""
+    """An attester of the document's kind commits to another limit, in range and readable by owner and regulator.
+
+    Raises Refusal: document-unknown, change-refused, proof-invalid.
+    """
     document = _document(seen, operation.document)
     with refused_as(problems.CHANGE_REFUSED, 0, StateError, KeyRejected), unblinded_refused(0):
         claims = ledger.check_amend(verifier.suite, verifier.parameters, document, operation, "0:amend")
@@ -83,7 +92,10 @@ def _amended(document: DocumentState, operation: Amend, time: int) -> Changes:
 
 
 def plan_overdrawn(verifier: Verifier, operation: Overdrawn, seen: Seen) -> Plan:
-    """The regulator shows that the residual is negative at this moment."""
+    """The regulator shows that the residual is negative at this moment.
+
+    Raises Refusal: document-unknown, already-exists where it was shown and nothing has changed, proof-invalid.
+    """
     document = _document(seen, operation.document)
     with refused_as(problems.ALREADY_EXISTS, 0, StateError):
         claims = ledger.check_overdrawn(verifier.suite, verifier.parameters, document, operation, "0:overdrawn")

@@ -1,4 +1,4 @@
-"""Financings: the draws of one, verified and committed together."""
+"""Financings: the draws of one, verified and committed together (SPEC.md, sections 10.4 and 10.5)."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ def plan_financing(verifier: Verifier, caller: Caller, draws: Sequence[Draw], no
     """Every draw is made by its bank, agreed to by the owner, and covered by its document's headroom at this moment.
 
     Refusals come in this order: what anybody can see, what the bank's part fails, what is known of ids and consents, and
-    headroom last.
+    headroom last: a request that fails otherwise is told nothing of headroom (SPEC.md, section 14, "What a refusal reveals").
+    `now`: unix seconds.
     """
     _refuse_blocked(verifier, caller, draws, now)
     lines = _lines(seen, draws)

@@ -1,4 +1,4 @@
-"""What several plans share: refusals of lines, and receipts."""
+"""What several plans share: refusals that name the lines of a request, counted from 0."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from zkcore.ledger import DocumentState
 
 
 def documents_of_lines(seen: Seen, ids: Sequence[bytes]) -> list[DocumentState]:
-    """The documents of the lines. Refuses one that stands twice or is not there."""
+    """The documents of the lines. Refuses one that stands twice (SPEC.md, section 10.5) or is not there."""
     refuse_repeated(ids)
     known = seen.documents
     unknown = StateError("no such document")
@@ -46,6 +46,6 @@ def refused_as(problem: ProblemType, line: int, *errors: type[ZkError]) -> Itera
 
 @contextmanager
 def unblinded_refused(line: int) -> Iterator[None]:
-    """An amount whose blinding cancels that of a balance is as good as unproven."""
+    """An amount whose blinding cancels that of a balance is as good as unproven (SPEC.md, section 10: `identity`)."""
     with refused_as(problems.PROOF_INVALID, line, IdentityError):
         yield

@@ -1,6 +1,7 @@
 """Steps of a financing before and after its draws: applied for, decided, disbursed, reduced, closed; and what expires.
 
 A request has one step a draw, on as many documents, so that a financing over several documents is whole at every step.
+SPEC.md: stages in section 10.2, rules in section 10.3.
 """
 
 from __future__ import annotations
@@ -73,7 +74,12 @@ def steps_rest_on(operations: Sequence[Operation]) -> Wanted:
 
 
 def plan_steps(verifier: Verifier, caller: Caller, operations: Sequence[Operation], now: int, seen: Seen) -> Plan:
-    """Each step is made by the holder of its draw's key, and fits the stage that the draw or application has at this moment."""
+    """Each step is made by the holder of its draw's key, and fits the stage that the draw or application has at this moment.
+
+    Raises Refusal naming the lines: already-exists, draw-unknown, document-repeated, document-unknown, expired, wrong-stage,
+    proof-invalid, consent-invalid, malformed-request. `now`: unix seconds; times are checked again
+    when the entries are written.
+    """
     lines = _lines(seen, operations, [verifier.institutions.sealed(caller) for _ in operations])
     _refuse_times(lines, now)
     claims = [claim for line in lines for claim in _claims(verifier, line)]
@@ -211,7 +217,10 @@ def _after(parameters: Parameters, line: Line, leaf: bytes) -> tuple[DocumentSta
 
 
 def plan_expiry(verifier: Verifier, draw: bytes, now: int, seen: Seen) -> Plan:
-    """A reservation whose time is over frees itself: nobody proves anything. Refuses one that has not expired or is gone."""
+    """A reservation whose time is over frees itself: nobody proves anything. Refuses one that has not expired or is gone.
+
+    `draw`: 32 bytes; `now`: unix seconds. SPEC.md, section 10.3, `expire`.
+    """
     state = seen.draws.get(draw)
     if state is None:
         raise Refusal(problems.DRAW_UNKNOWN)

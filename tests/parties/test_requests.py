@@ -3,11 +3,14 @@
 Must hold: every attempt is signed anew, so that a repetition is no replay; a change of keys survives lost calls and
 a crash, even after the old key has ended; a step that the service did not look at, because of who called, is kept and completed
 later; an alert is read by the regulator, with who really sent it. A failure would be a bank that locks itself out, or one that
-forgets a draw that the service has.
+forgets a draw that the service has. The request that docs/API.md shows is what the signer makes, byte for byte.
 """
 
 from __future__ import annotations
 
+import base64
+
+import httpx
 import pytest
 
 from parties.bank.alert import Told, send_alert
@@ -16,7 +19,7 @@ from parties.common.client import Backoff, ServiceClient
 from parties.common.errors import InputError, ServiceRefused, ServiceUnreachable
 from parties.common.home import read_identity
 from parties.common.keyring import load_signer, request_generation
-from parties.common.request_keys import RequestSigner
+from parties.common.request_keys import Requester, RequestSecret, RequestSigner
 from parties.common.rotation import rotate_key
 from parties.regulator.alerts import UNREADABLE, describe, open_alerts, rows
 from parties.regulator.open import fetch_entries, open_log
@@ -24,8 +27,10 @@ from parties.regulator.report import caller_text
 from schemas import problems
 from schemas.answers import RequestKeyAnswer, SealedAlert
 from schemas.callers import AlertMessage, CallerNote
+from schemas.request_keys import verify_signature
 from schemas.sealed import AlertMemo
 from service.institutions.registry import Registry
+from tests.conftest import ROOT
 from tests.parties.scene import FIRST, ORIGIN, TOKEN, Scene
 
 DAY = 86_400
@@ -175,3 +180,41 @@ def test_the_regulator_sees_who_called_and_is_warned_where_it_differs(scene: Sce
     assert caller_text(honest.caller) == caller_text(false.caller) == "bank-b"
     assert [(alert.code, alert.draw) for alert in opened.alerts] == [("caller-differs", false.state.draw)]
     assert opened.origin == ORIGIN
+
+
+# --- what the documentation shows -----------------------------------------------------------------------------------------
+
+_SECRET = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
+"""RFC 8032, section 7.1, test 1."""
+
+
+class _Counting:
+    """Randomness that counts from 0."""
+
+    def read(self, size: int) -> bytes:
+        return bytes(range(size))
+
+
+def _example() -> tuple[str, dict[str, str], str]:
+    """The request of docs/API.md: its first line, its fields and its body."""
+    page = (ROOT / "docs" / "API.md").read_text(encoding="utf-8")
+    head, _, body = page.split("```http\n", 1)[1].split("\n```", 1)[0].partition("\n\n")
+    first, *fields = head.splitlines()
+    return first, dict(line.split(": ", 1) for line in fields), body
+
+
+def test_the_worked_example_is_what_the_signer_makes() -> None:
+    first, fields, body = _example()
+    method, path, _ = first.split()
+    unsigned = {name: fields[name] for name in ("Host", "Content-Type", "Idempotency-Key")}
+    request = httpx.Request(method, f"https://{fields['Host']}{path}", content=body.encode(), headers=unsigned)
+    who = Requester(RequestSecret(_SECRET), "trade.example/log")
+    signed = next(RequestSigner(who, lambda: 1_767_225_600, _Counting()).auth_flow(request))
+    assert {name: signed.headers[name] for name in fields} == fields
+
+
+def test_the_signature_base_of_the_worked_example_is_what_it_signs() -> None:
+    page = (ROOT / "docs" / "API.md").read_text(encoding="utf-8")
+    base = page.split("without an end to the last:\n\n```\n", 1)[1].split("\n```", 1)[0]
+    signature = _example()[1]["Signature"].removeprefix("tradeveil=:").removesuffix(":")
+    verify_signature(RequestSecret(_SECRET).public, base.encode(), base64.b64decode(signature))

@@ -2,12 +2,13 @@
 
 Pure functions over immutable states. The service calls them with rows of its database, the auditor with what it replayed; both
 build every statement here, from their own state, never from what was submitted. `leaf` is the 32-byte hash of the log entry
-that records the operation. Times are those of entries, in unix seconds.
+that records the operation (RFC 6962, section 2.1). Times are those of entries, in unix seconds. The normative text is
+zkcore/SPEC.md: statements in section 5, rules in section 10, the argument in section 13; docstrings name the part.
 
 Wrap-around: every accepted draw proves its headroom in [0, 2**64) and its amount in [1, 2**64], and every limit is below 2**48:
 so the integers behind R = C_V - sum(C_i) + sum(C_p), which an amendment can make negative but never less than -2**48,
 can never differ from their residues modulo the 256-bit order; MAXIMUM_DRAWS keeps even the sum of all ranges
-(2**20 * 2**64) far below it.
+(2**20 * 2**64) far below it (SPEC.md, section 13, "Wrap-around").
 """
 
 from __future__ import annotations

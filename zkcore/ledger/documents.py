@@ -1,4 +1,8 @@
-"""Documents: registered, changed, amended, shown to be overdrawn, vouched for, viewed."""
+"""Documents: registered, changed, amended, shown to be overdrawn, vouched for, viewed.
+
+SPEC.md: statements in section 5, statuses in section 10.2, rules in section 10.3, credentials in section 16. The functions that
+return claims take nothing for true until all of those have verified; `leaf` is 32 bytes.
+"""
 
 from __future__ import annotations
 
@@ -38,13 +42,13 @@ from zkcore.transcript import LABEL_HEAD, LABEL_PAYLOAD, LABEL_REVISION, digest
 from zkcore.verifying.batch import Claim
 
 STATUSES_AT_FIRST = (DECLARED, CUSTOMS_RELEASED, CLEARED)
-"""With which a document can be registered."""
+"""With which a document can be registered (SPEC.md, section 10.3)."""
 
 # --- register -------------------------------------------------------------------------------------------------------------
 
 
 def register_context(parameters: Parameters, operation: Register, statement: str) -> Context:
-    """Bound to the document, its currency, the epoch, and the payload (kind, counter, status, memos)."""
+    """Bound to the document, its currency, the epoch, and the payload: kind, counter, status, memos (SPEC.md, section 3)."""
     payload = operation.payload()
     return Context(
         parameters.origin, statement, operation.document, ABSENT, ABSENT, operation.currency, operation.epoch, payload
@@ -64,7 +68,7 @@ def limit_elements(parameters: Parameters, owner: Element, attester: Element, li
 
 
 def limit_values(suite: Suite, limit: HandledCommitment) -> list[Element]:
-    """The values of `register-range` and `amend-range`: v - 1 and 2**48 - 1 - v."""
+    """The values of `register-range` and `amend-range`: v - 1 and 2**48 - 1 - v, in minor units (SPEC.md, section 5)."""
     return [limit.commitment - suite.G, suite.group.msm([MAXIMUM], [suite.G]) - limit.commitment]
 
 
@@ -84,7 +88,11 @@ def check_attester(parameters: Parameters, kind: str, attester: Element) -> None
 
 
 def check_register(suite: Suite, parameters: Parameters, operation: Register, label: str = "register") -> list[Claim]:
-    """Raises StateError or KeyRejected for what is wrong on its face; the returned claims must all verify."""
+    """A limit of 1 to 2**48 - 1 minor units, committed by an attester of the kind's role: the returned claims must all verify.
+
+    Raises StateError for a kind, counter, first status or epoch that the log does not have, KeyRejected for the keys of
+    attester or owner (SPEC.md, section 10.3). Whether the document's id is new is for whoever has the log.
+    """
     if operation.kind not in parameters.kinds:
         raise StateError("this log has no documents of this kind; see its parameters for the kinds it has")
     if operation.counter not in parameters.kinds[operation.kind].counters:
@@ -129,12 +137,15 @@ def registered(operation: Register, leaf: bytes) -> DocumentState:
 
 
 def next_revision(before: bytes, leaf: bytes) -> bytes:
-    """The revision of a document after an entry of its attester; before the first, its id stands for it. 32 bytes each."""
+    """The revision of a document after an entry of its attester; before the first, its id stands for it.
+
+    32 bytes each; SPEC.md, section 10.1.
+    """
     return digest(LABEL_REVISION, [before, leaf])
 
 
 def credential_context(parameters: Parameters, document: DocumentFacts, said: bytes) -> Context:
-    """A credential is bound to the document and to the canonical bytes of what it says."""
+    """A credential is bound to the document and to the canonical bytes (RFC 8785) of what it says (SPEC.md, section 16)."""
     payload = digest(LABEL_PAYLOAD, [b"credential", said])
     name = statements.CREDENTIAL.name
     return Context(parameters.origin, name, document.document, ABSENT, ABSENT, document.currency, document.epoch, payload)
@@ -149,7 +160,9 @@ def check_credential(
     signature: bytes,
     label: str = "credential",
 ) -> Claim:
-    """The attester vouches for these bytes. Raises KeyRejected when it is not one of this log.
+    """The attester vouches for these bytes (SPEC.md, section 16). Raises KeyRejected when it is not one of this log.
+
+    signature: 65 bytes, a proof of the statement `credential`
 
     Whether its role is that of the kind in those bytes is for `check_attester`: the bytes are not read here.
     """
@@ -180,7 +193,10 @@ def attested_facts(document: DocumentState) -> AttestedFacts:
 
 
 def revision_context(parameters: Parameters, document: AttestedFacts, statement: str, payload: bytes) -> Context:
-    """Bound to the document and to its revision: what its attester said before."""
+    """Bound to the document and to its revision: what its attester said before. The attester never sees a head.
+
+    payload: 32 bytes; SPEC.md, sections 5 and 10.1
+    """
     return Context(
         parameters.origin,
         statement,
@@ -196,7 +212,11 @@ def revision_context(parameters: Parameters, document: AttestedFacts, statement:
 def check_status(
     suite: Suite, parameters: Parameters, document: DocumentState, operation: ChangeStatus, label: str = "status"
 ) -> list[Claim]:
-    """Raises StateError for a status that does not follow, KeyRejected for another's attester; the claim must verify."""
+    """The returned claim must verify (SPEC.md, sections 10.2 and 10.3).
+
+    Raises StateError for another document, a status that does not follow or a replacement that is none, EncodingError for an
+    unknown status, KeyRejected for an attester that is not of the kind's role.
+    """
     if operation.document != document.document:
         raise StateError("the change is of another document")
     if operation.status not in STATUSES:
@@ -227,7 +247,7 @@ def status_changed(document: DocumentState, operation: ChangeStatus, leaf: bytes
 def check_amend(
     suite: Suite, parameters: Parameters, document: DocumentState, operation: Amend, label: str = "amend"
 ) -> list[Claim]:
-    """The returned claims must all verify.
+    """The returned claims must all verify (SPEC.md, sections 5 and 10.3).
 
     Raises StateError for a document that is at its end, KeyRejected for another's attester, EncodingError for an unknown
     reason, IdentityError when the blinding of the new limit cancels that of the residual.
@@ -252,7 +272,10 @@ def check_amend(
 
 
 def amended(document: DocumentState, operation: Amend, leaf: bytes) -> DocumentState:
-    """The document with its new limit; what was drawn counts on. Raises IdentityError where check_amend does."""
+    """The document with its new limit; what was drawn counts on (SPEC.md, section 13, "Amend").
+
+    Raises IdentityError where check_amend does.
+    """
     return replace(
         document,
         limit=operation.limit,
@@ -266,7 +289,7 @@ def amended(document: DocumentState, operation: Amend, leaf: bytes) -> DocumentS
 
 
 def overdrawn_context(parameters: Parameters, document: DocumentState, operation: Overdrawn, statement: str) -> Context:
-    """Bound to the document and to its head."""
+    """Bound to the document and to its head: the proof says nothing once anything has changed (SPEC.md, section 5)."""
     return Context(
         parameters.origin,
         statement,
@@ -292,7 +315,10 @@ def overdrawn_elements(parameters: Parameters, document: DocumentState, over: El
 def check_overdrawn(
     suite: Suite, parameters: Parameters, document: DocumentState, operation: Overdrawn, label: str = "overdrawn"
 ) -> list[Claim]:
-    """The residual is negative: the returned claims must all verify. Raises StateError for another document."""
+    """The residual is negative, by 1 minor unit or more: the returned claims must all verify (SPEC.md, sections 5 and 13).
+
+    Raises StateError for another document, and for one that was shown to be overdrawn and has not changed since.
+    """
     if operation.document != document.document:
         raise StateError("the proof is of another document")
     if document.is_overdrawn:
@@ -321,7 +347,7 @@ def shown_overdrawn(document: DocumentState) -> DocumentState:
 
 
 def view_context(parameters: Parameters, document: DocumentFacts, operation: View) -> Context:
-    """Bound to the document and to the reader, nonce and time of the request."""
+    """Bound to the document and to the reader, nonce (16 bytes) and time of the request (SPEC.md, sections 3 and 5)."""
     name = statements.VIEW.name
     return Context(
         parameters.origin, name, document.document, ABSENT, ABSENT, document.currency, document.epoch, operation.payload()
@@ -331,7 +357,11 @@ def view_context(parameters: Parameters, document: DocumentFacts, operation: Vie
 def check_view(
     suite: Suite, parameters: Parameters, document: DocumentState, operation: View, label: str = "view"
 ) -> list[Claim]:
-    """The caller knows the owner's or the regulator's key. Raises StateError for another document."""
+    """The caller knows the owner's or the regulator's key (SPEC.md, section 10.3): the returned claim must verify.
+
+    Raises StateError for another document, EncodingError for a reader that is neither. Whether the time is near and the nonce
+    new is for whoever has a clock and a memory.
+    """
     if operation.document != document.document:
         raise StateError("the view is of another document")
     key = reader_key(parameters, document, operation.reader)

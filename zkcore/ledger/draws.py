@@ -1,4 +1,9 @@
-"""Draws: verified and committed, moved, disbursed, reduced, closed, expired."""
+"""Draws: verified and committed, moved, disbursed, reduced, closed, expired.
+
+SPEC.md: statements in section 5, stages in section 10.2, rules in sections 10.3 and 10.4, why the total stays within the limit
+in section 13. Claims that are returned must all verify; their labels and order are those of section 8. Amounts are minor units,
+`leaf` is 32 bytes, times are unix seconds.
+"""
 
 from __future__ import annotations
 
@@ -82,7 +87,7 @@ def draft_elements(
 
 
 def consent_context(parameters: Parameters, document: DocumentFacts, payload: bytes) -> Context:
-    """A consent is bound to the document, its currency, the epoch, and the payload of `consent_payload`."""
+    """A consent is bound to the document, its currency, the epoch, and the payload of `consent_payload` (32 bytes)."""
     return Context(
         parameters.origin,
         statements.CONSENT.name,
@@ -98,7 +103,7 @@ def consent_context(parameters: Parameters, document: DocumentFacts, payload: by
 def check_consent(
     suite: Suite, parameters: Parameters, document: DocumentFacts, draft: Draft, consent: Consent, label: str
 ) -> Claim:
-    """The owner knows s' and agreed to this application, key, amount and expiry."""
+    """The owner knows s' and agreed to this application, key, amount and expiry (SPEC.md, section 5, `consent`)."""
     payload = consent_payload(consent.application, draft.key, consent.asked, draft.expires)
     context = consent_context(parameters, document, payload)
     return sigma_claim(suite, f"{label}.consent", statements.CONSENT, context, {"P_owner": document.owner}, consent.proof)
@@ -143,7 +148,7 @@ def _check_moved(draft: Draft, moved: DrawState | None) -> None:
 
 
 def check_replaced(document: DocumentState, replaced: DocumentState, moved: DrawState) -> None:
-    """A draw moves from a deleted document to the one that replaces it. Raises StateError otherwise."""
+    """A draw moves from a deleted document to the one that replaces it. Raises StateError otherwise (SPEC.md, section 10.4)."""
     if moved.document != replaced.document or replaced.replacement != document.document:
         raise StateError("the document does not replace the one that was drawn on")
     alike = (document.kind, document.counter, document.currency) == (replaced.kind, replaced.counter, replaced.currency)
@@ -154,7 +159,7 @@ def check_replaced(document: DocumentState, replaced: DocumentState, moved: Draw
 def check_draw_time(parameters: Parameters, document: DocumentState, draft: Draft, at: int) -> None:
     """A draft is committed before it expires, and no reservation is longer than its kind allows. Raises StateError.
 
-    `at`: the entry's unix seconds.
+    `at`: the entry's unix seconds. SPEC.md, section 10.4, rule 2.
     """
     if draft.expires < at:
         raise StateError("the draft has expired")
@@ -165,7 +170,10 @@ def check_draw_time(parameters: Parameters, document: DocumentState, draft: Draf
 def check_application(
     parameters: Parameters, document: DocumentState, draft: Draft, application: ApplicationState | None
 ) -> None:
-    """A draw follows its own approved application, where there is one or its kind demands one. Raises StateError."""
+    """A draw follows its own approved application, where there is one or its kind demands one. Raises StateError.
+
+    SPEC.md, section 10.4, rule 3.
+    """
     if application is None:
         if parameters.kinds[document.kind].applied_for and draft.moves is None:
             raise StateError("a draw on a document of this kind needs an approved application on the log")
@@ -179,14 +187,14 @@ def check_application(
 
 
 def headroom_statement(prover: str) -> Statement:
-    """`headroom-by-owner` or `headroom-by-regulator`."""
+    """`headroom-by-owner` or `headroom-by-regulator` (SPEC.md, section 5). Raises EncodingError for another prover."""
     if prover not in (OWNER, REGULATOR):
         raise EncodingError("a headroom prover is owner or regulator")
     return statements.HEADROOM_BY_OWNER if prover == OWNER else statements.HEADROOM_BY_REGULATOR
 
 
 def headroom_context(parameters: Parameters, document: DocumentState, draft: Draft, statement: str) -> Context:
-    """Bound to everything the draft is bound to, and to the document's head."""
+    """Bound to everything the draft is bound to, and to the document's head: worthless after any other draw on it."""
     return draft_context(parameters, facts(document), draft, statement, document.head)
 
 
@@ -205,7 +213,7 @@ def headroom_elements(
 
 
 def headroom_values(suite: Suite, draft: Draft, left: Element) -> list[Element]:
-    """The values of `headroom-range`: a - 1 and m."""
+    """The values of `headroom-range`: a - 1 and m, what is left. A draw of nothing, or of more than there is, has no proof."""
     return [draft.amount.commitment - suite.G, left]
 
 
@@ -215,7 +223,7 @@ def check_headroom(
     """What the owner's or the regulator's part must prove against the document's present state.
 
     Raises StateError, and IdentityError when the draw's blinding cancels the residual's: that depends on the residual, so a
-    caller answers it as it answers a false headroom proof.
+    caller answers it as it answers a false headroom proof. SPEC.md, section 10.4, rules 1 and 4.
     """
     if draft.moves is None and (headroom.prover == REGULATOR) != (draft.consent is not None):
         raise StateError("a headroom proof by the regulator needs the owner's consent; one by the owner is itself the consent")
@@ -247,7 +255,7 @@ def check_headroom(
 
 
 def check_financeable(document: DocumentState) -> None:
-    """Raises StateError for a document that its attester has not cleared, or that was shown to be overdrawn."""
+    """Raises StateError for a document that its attester has not cleared, or that was shown to be overdrawn: SPEC.md, 10.1."""
     if not document.financeable:
         raise StateError("the document is not financeable now; see its status")
 
@@ -260,7 +268,11 @@ def check_draw(
     label: str = "draw",
     moved: DrawState | None = None,
 ) -> list[Claim]:
-    """All that a draw must prove. Raises StateError for a document that is not financeable."""
+    """All that a draw must prove (SPEC.md, sections 10.4 and 10.5). Raises StateError for a document that is not financeable.
+
+    Raises what check_draft and check_headroom do. Times, applications, replacements, and that ids are new have functions of
+    their own, or are for whoever has the log.
+    """
     check_financeable(document)
     return [
         *check_draft(suite, parameters, facts(document), operation.draft, label, moved),
@@ -273,7 +285,7 @@ def drawn(
 ) -> tuple[DocumentState, DrawState]:
     """The document after the draw, and the new draw. Raises IdentityError where check_headroom does.
 
-    A draw that takes over another one is where that one was; `moved_away` is what becomes of the other.
+    A draw that takes over another one is where that one was; `moved_away` is what becomes of the other. SPEC.md, section 10.4.
     """
     draft = operation.draft
     after = replace(
@@ -289,12 +301,12 @@ def drawn(
 
 
 def moved_away(draw: DrawState, leaf: bytes) -> DrawState:
-    """A draw whose outstanding amount another one has taken over."""
+    """A draw whose outstanding amount another one has taken over: at its end. Raises StateError for one that was at an end."""
     return replace(draw, stage=next_stage(draw, MOVE), head=digest(LABEL_DRAW_HEAD, [b"move", draw.head, leaf]))
 
 
 def reserved(application: ApplicationState, leaf: bytes) -> ApplicationState:
-    """An application whose draw is committed."""
+    """An application whose draw is committed: at its end (SPEC.md, section 10.2)."""
     return replace(application, stage=RESERVED, head=digest(LABEL_DRAW_HEAD, [b"draw", application.head, leaf]))
 
 
@@ -329,7 +341,7 @@ def reduce_elements(
 
 
 def reduce_values(suite: Suite, draw: DrawState, amount: HandledCommitment) -> list[Element]:
-    """The values of `reduce-range`: p - 1 and outstanding - p."""
+    """The values of `reduce-range`: p - 1 and outstanding - p (SPEC.md, section 5)."""
     return [amount.commitment - suite.G, draw.outstanding.commitment - amount.commitment]
 
 
@@ -346,7 +358,7 @@ def check_reduce(
     operation: Reduce,
     label: str = "reduce",
 ) -> list[Claim]:
-    """The returned claims must all verify.
+    """A reduction by 1 minor unit up to all that is outstanding (SPEC.md, sections 10.3 and 13, "Reduce").
 
     Raises StateError for another draw or one at a stage without such a reduction, EncodingError for an unknown reason,
     IdentityError when the blinding of the reduction cancels that of what is outstanding.
@@ -387,7 +399,10 @@ def reduced(
 
 
 def restores(parameters: Parameters, document: DocumentState, reason: str) -> bool:
-    """Whether a reduction for this reason gives headroom back. What is released before disbursement always does."""
+    """Whether a reduction for this reason gives headroom back. What is released before disbursement always does.
+
+    For all other reasons the kind's policy says so (SPEC.md, section 10.3, and docs/DATA_MODEL.md).
+    """
     return reason == RELEASED or reason in parameters.kinds[document.kind].restores
 
 
@@ -409,7 +424,7 @@ def check_close(
     operation: Close,
     label: str = "close",
 ) -> list[Claim]:
-    """Raises StateError for another draw or one at its end; the returned claim must verify."""
+    """Nothing is outstanding: O = q*H (SPEC.md, section 5, `close`). Raises StateError for another draw or one at its end."""
     _check_draw_of(document, draw, operation.draw)
     next_stage(draw, CLOSE)
     context = close_context(parameters, document, draw, operation)
@@ -417,7 +432,7 @@ def check_close(
 
 
 def closed(parameters: Parameters, document: DocumentState, draw: DrawState, leaf: bytes) -> tuple[DocumentState, DrawState]:
-    """The document (a paper of single use is free again when its draw was released) and the draw, closed."""
+    """The document (a paper of single use is free again when its draw was released) and the draw, closed: SPEC.md, 10.3."""
     stage = next_stage(draw, CLOSE)
     after = replace(draw, stage=stage, head=digest(LABEL_DRAW_HEAD, [b"close", draw.head, leaf]))
     if stage != RELEASED or not document.taken:
@@ -447,7 +462,7 @@ def disburse_elements(
 
 
 def disburse_values(suite: Suite, draw: DrawState, rest: HandledCommitment) -> list[Element]:
-    """The values of `disburse-range`: p - 1 and outstanding - p - 1."""
+    """The values of `disburse-range`: p - 1 and outstanding - p - 1. Something is released and something is paid out."""
     return [rest.commitment - suite.G, draw.outstanding.commitment - rest.commitment - suite.G]
 
 
@@ -459,7 +474,7 @@ def check_disburse(
     operation: Disburse,
     label: str = "disburse",
 ) -> list[Claim]:
-    """The returned claims must all verify.
+    """The bank pays out what it reserved, all or all but a rest (SPEC.md, sections 10.3 and 13, "Disburse").
 
     Raises StateError for another draw or one that is not reserved, EncodingError for a range proof of nothing, IdentityError
     when the blinding of the rest cancels that of what is outstanding.
@@ -481,7 +496,7 @@ def check_disburse(
 
 
 def check_disburse_time(draw: DrawState, at: int) -> None:
-    """A reservation is disbursed before it expires. `at`: the entry's unix seconds. Raises StateError."""
+    """A reservation is disbursed by its expiry. `at`: the entry's unix seconds. Raises StateError (SPEC.md, section 10.3)."""
     if draw.expires < at:
         raise StateError("the reservation has expired")
 
@@ -501,7 +516,10 @@ def disbursed(document: DocumentState, draw: DrawState, operation: Disburse, lea
 
 
 def check_expire(draw: DrawState, at: int) -> None:
-    """A reservation frees itself after its expiry. `at`: the entry's unix seconds. Nothing is proven; raises StateError."""
+    """A reservation frees itself after its expiry. `at`: the entry's unix seconds. Nothing is proven; raises StateError.
+
+    SPEC.md, section 10.3: at each second either `disburse` or `expire` is possible, and never both.
+    """
     next_stage(draw, EXPIRE)
     if draw.expires >= at:
         raise StateError("the reservation has not expired")

@@ -1,4 +1,8 @@
-"""Possession of keys: what is shown when a key is enrolled."""
+"""Possession of keys: what is shown when a key is enrolled.
+
+SPEC.md: keys in section 9, the statements `view-key-possession` and `signing-key-possession` in section 5, the two payloads
+(`possession`, `request key`) in section 3. A key without such a proof may be made from another's: it must be refused.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +19,10 @@ from zkcore.verifying.batch import Claim
 def possession_context(
     origin: str, statement: Statement, holder: str, seal_key: bytes, request_key: bytes | None = None
 ) -> Context:
-    """Bound to the log, to its holder's name or number (printable ASCII) and to the key that is sealed to for this holder.
+    """Bound to the log, to its holder's name or number (printable ASCII) and to the key that is sealed to (X25519, 32 bytes).
 
-    With a request key (Ed25519, 32 bytes) it is another proof: that the holder names this key for signing its requests.
+    With a request key (Ed25519 of RFC 8032, 32 bytes) it is another proof: that the holder names this key for signing its
+    requests. Neither is good as the other. Raises EncodingError for a holder that is not printable ASCII.
     """
     named = [b"possession", text(holder), seal_key]
     payload = digest(LABEL_PAYLOAD, named if request_key is None else [b"request-key", *named[1:], request_key])
@@ -34,7 +39,7 @@ def view_key_claim(
     label: str = "view-key",
     request_key: bytes | None = None,
 ) -> Claim:
-    """The holder knows s with H = s*key."""
+    """The holder of a view key (owner, regulator) knows s with H = s*key (SPEC.md, section 9). `proof`: 65 bytes."""
     statement = statements.VIEW_KEY_POSSESSION
     context = possession_context(origin, statement, holder, seal_key, request_key)
     return sigma_claim(suite, label, statement, context, {"P": key}, proof)
@@ -50,7 +55,7 @@ def signing_key_claim(
     label: str = "signing-key",
     request_key: bytes | None = None,
 ) -> Claim:
-    """The holder knows k with key = k*G."""
+    """The holder of a signing key (attester, bank) knows k with key = k*G (SPEC.md, section 9). `proof`: 65 bytes."""
     statement = statements.SIGNING_KEY_POSSESSION
     context = possession_context(origin, statement, holder, seal_key, request_key)
     return sigma_claim(suite, label, statement, context, {"K": key}, proof)

@@ -1,6 +1,8 @@
 """The ledger's states, and what moves them from one to the next.
 
-All are immutable. The service makes them from rows of its database, the auditor from what it replayed.
+All are immutable. The service makes them from rows of its database, the auditor from what it replayed. SPEC.md: states in
+section 10.1, their machines in section 10.2, what every state keeps to in section 13, "The residual". Ids, heads and revisions
+are 32 bytes, times unix seconds.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ from zkcore.operations import (
 )
 
 MAXIMUM_DRAWS = 1 << 20
-"""Draws a document can carry over its life."""
+"""Draws a document can carry over its life (SPEC.md, section 17), so that sums of ranges stay far below the group's order."""
 
 # --- stages ---------------------------------------------------------------------------------------------------------------
 
@@ -61,7 +63,7 @@ DECISIONS_AT: Mapping[str, frozenset[str]] = MappingProxyType(
         APPROVED: frozenset({REJECTED}),
     }
 )
-"""What a bank can decide about an application at each stage. A draw takes it from `approved` to `reserved`."""
+"""What a bank can decide about an application at each stage; a draw takes it from `approved` to `reserved` (SPEC.md, 10.2)."""
 
 _OWED = {REPAID_OWN_FUNDS: PARTLY_REPAID, REPAID_PROCEEDS: PARTLY_REPAID, WRITTEN_OFF: PARTLY_WRITTEN_OFF, MOVE: MOVED}
 _DOUBTFUL = {**dict.fromkeys((REPAID_OWN_FUNDS, REPAID_PROCEEDS, WRITTEN_OFF), PARTLY_WRITTEN_OFF), MOVE: MOVED}
@@ -73,7 +75,10 @@ TRANSITIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         PARTLY_WRITTEN_OFF: {**_DOUBTFUL, CLOSE: WRITTEN_OFF},
     }
 )
-"""A draw's life: from each stage, what can happen, and the stage that it leads to. docs/DATA_MODEL.md draws it."""
+"""A draw's life: from each stage, what can happen, and the stage that it leads to.
+
+SPEC.md, section 10.2, has the same table and docs/DATA_MODEL.md draws it: tests/zkcore/test_data_model.py compares all three.
+"""
 
 STATUSES_AFTER: Mapping[str, frozenset[str]] = MappingProxyType(
     {
@@ -85,7 +90,7 @@ STATUSES_AFTER: Mapping[str, frozenset[str]] = MappingProxyType(
         DELETED: frozenset(),
     }
 )
-"""What an attester can say of a document next."""
+"""What an attester can say of a document next (SPEC.md, section 10.2). Nothing: the document is at its end."""
 
 
 def next_stage(draw: DrawState, action: str) -> str:
@@ -100,7 +105,7 @@ def next_stage(draw: DrawState, action: str) -> str:
 
 @dataclass(frozen=True)
 class KindPolicy:
-    """A kind of document.
+    """A kind of document: its policy, fixed by the log's first entry (SPEC.md, sections 10.5 and 12; docs/DATA_MODEL.md).
 
     attester: the role of those who attest it
     restores: the reasons whose reduction gives headroom back
@@ -121,7 +126,14 @@ class KindPolicy:
 
 @dataclass(frozen=True)
 class Parameters:
-    """The public facts of a log that its first entry fixes. `attesters`: the role of each key."""
+    """The public facts of a log that its first entry, the genesis, fixes (SPEC.md, sections 10.1 and 12).
+
+    origin: the log's name, in the context of every proof
+    epoch: of the regulator's key, from 1; one a log in this version
+    regulator: the regulator's public view key
+    attesters: the role of each attester's public signing key
+    kinds: the policy of each kind by its name
+    """
 
     origin: str
     epoch: int
@@ -130,7 +142,7 @@ class Parameters:
     kinds: Mapping[str, KindPolicy]
 
     def check(self) -> None:
-        """Raises KeyRejected when a key is the identity or stands twice."""
+        """Raises KeyRejected when a key is the identity or stands twice (SPEC.md, section 9)."""
         keys = [self.regulator, *self.attesters]
         if any(key.is_identity for key in keys) or len(set(keys)) != len(keys):
             raise KeyRejected("a key is the identity, or one key is used for two roles")
@@ -141,9 +153,11 @@ class Parameters:
 
 @dataclass(frozen=True)
 class DocumentState:
-    """A document as the verifier knows it.
+    """A document as the verifier knows it (SPEC.md, section 10.1).
 
-    residual: the limit less what counts
+    owner: the owner's view key, blinded for this document
+    limit: what the attester committed to last, with a handle for owner and regulator
+    residual: the limit less what counts, so that an amendment can leave it negative
     head: a chain over all that changed what can be drawn
     draws: how many there have been
     status: what the attester said last
@@ -182,7 +196,13 @@ class DocumentState:
 
 @dataclass(frozen=True)
 class ApplicationState:
-    """An application as the verifier knows it: it names no amount and holds no headroom."""
+    """An application as the verifier knows it: it names no amount and holds no headroom (SPEC.md, section 10.1).
+
+    draw: the id that its draw will have
+    key: the key of that draw
+    application: the id of the financing it belongs to
+    expires: until when it reaches the log, and until when at most its draw may last
+    """
 
     draw: bytes
     document: bytes
@@ -195,7 +215,12 @@ class ApplicationState:
 
 @dataclass(frozen=True)
 class DrawState:
-    """A draw as the verifier knows it. `expires`: until when it must be disbursed, unix seconds."""
+    """A draw as the verifier knows it (SPEC.md, section 10.1).
+
+    key: the bank's public key for this draw alone
+    outstanding: what is owed, or reserved, and not yet paid back, released or written off
+    expires: until when it must be disbursed
+    """
 
     draw: bytes
     document: bytes
@@ -230,7 +255,7 @@ def blinded_balance(balance: HandledCommitment) -> HandledCommitment:
     """A balance that an operation leaves behind, which must have an encoding.
 
     Whoever knows every blinding behind a balance can choose one that cancels them. The balance would then stand unblinded and
-    could be neither stored nor stated. Raises IdentityError.
+    could be neither stored nor stated. Raises IdentityError (SPEC.md, section 10).
     """
     if any(element.is_identity for element in (balance.commitment, balance.owner, balance.regulator)):
         raise IdentityError("the balance left would stand without a blinding; commit again with a fresh one")
@@ -238,7 +263,7 @@ def blinded_balance(balance: HandledCommitment) -> HandledCommitment:
 
 
 def reader_key(parameters: Parameters, document: DocumentState, reader: str) -> Element:
-    """The public view key of "owner" or "regulator" for this document."""
+    """The public view key of "owner" or "regulator" for this document. Raises EncodingError for another reader."""
     if reader not in (OWNER, REGULATOR):
         raise EncodingError("a reader is owner or regulator")
     return document.owner if reader == OWNER else parameters.regulator

@@ -3,6 +3,9 @@
 The order in which randomness is drawn is part of the test vectors: the sigma proof first, then the range proof.
 Provers check what they are given before they answer (a draft's proof, its memo against its commitment), and raise WitnessError
 instead of producing a proof that cannot verify.
+
+SPEC.md: statements in section 5, sigma proofs in section 6, range proofs in section 7, what provers must check before they
+answer in section 14, "Key holders who answer". Amounts are minor units, ids 32 bytes, times unix seconds.
 """
 
 from __future__ import annotations
@@ -49,7 +52,7 @@ _UNPROVEN = b""
 
 
 def handled_commitment(suite: Suite, opening: Opening, owner: Element, regulator: Element) -> HandledCommitment:
-    """C = a*G + r*H with the handles r*P of both readers."""
+    """C = a*G + r*H with the handles r*P of both readers: 99 bytes encoded (SPEC.md, sections 2 and 5)."""
     scalars = [opening.amount, *[opening.blinding] * 3]
     amount, blinding, *handles = suite.group.products(scalars, [suite.G, suite.H, owner, regulator])
     return HandledCommitment(amount + blinding, *handles)
@@ -137,7 +140,10 @@ def prove_status(
     memos: Memos,
     randomness: Randomness,
 ) -> ChangeStatus:
-    """The attester's word on what became of a document. `replacement` is ABSENT but for a deleted document that has one."""
+    """The attester's word on what became of a document (`document-status`, a proof of 65 bytes).
+
+    document: with the revision that the word is for; replacement: ABSENT but for a deleted document that has one
+    """
     unproven = ChangeStatus(document.document, attester.public(suite), status, replacement, memos, _UNPROVEN)
     statement = statements.DOCUMENT_STATUS
     context = ledger.revision_context(parameters, document, statement.name, unproven.payload())
@@ -156,7 +162,10 @@ def prove_amend(
     memos: Memos,
     randomness: Randomness,
 ) -> Amend:
-    """The attester's new limit of a document, opening.amount. Raises AmountError outside 1 … 2**48 - 1."""
+    """The attester's new limit of a document, opening.amount (`amend`, `amend-range`), for the revision it has.
+
+    Raises AmountError outside 1 … 2**48 - 1.
+    """
     limit = Limit(opening.amount).minor_units
     committed = handled_commitment(suite, opening, document.owner, parameters.regulator)
     unproven = Amend(document.document, attester.public(suite), reason, committed, memos, _UNPROVEN, _UNPROVEN)
@@ -185,6 +194,8 @@ def prove_overdrawn(
 ) -> Overdrawn:
     """The regulator's proof that `over` minor units more are drawn on a document than its limit.
 
+    Statements: `overdrawn`, `overdrawn-range`. It commits to the figure and does not tell it. secret: the regulator's view key.
+
     Raises WitnessError when the document is not overdrawn, OpeningError when the figure is wrong.
     """
     if not 1 <= over <= MAXIMUM:
@@ -209,7 +220,10 @@ def prove_overdrawn(
 def sign_credential(
     suite: Suite, parameters: Parameters, document: DocumentFacts, attester: SigningSecret, said: bytes, randomness: Randomness
 ) -> bytes:
-    """The attester's signature (65 bytes) over what it says of a document, to be shown to whom the owner chooses."""
+    """The attester's signature (65 bytes) over what it says of a document, to be shown to whom the owner chooses.
+
+    said: the canonical JSON (RFC 8785) of the credential without signature and disclosures (SPEC.md, section 16)
+    """
     context = ledger.credential_context(parameters, document, said)
     elements, witness = {"A": attester.public(suite)}, {"alpha": attester.scalar}
     return _prove(suite, statements.CREDENTIAL, context, elements, witness, randomness)
@@ -244,7 +258,7 @@ def prove_apply(
     memos: Memos,
     randomness: Randomness,
 ) -> Apply:
-    """The bank's part of an application: that it has it, with the owner's part (`consent`, by prove_application)."""
+    """The bank's part of an application (`apply`): that it has it, with the owner's part `consent` (by prove_application)."""
     unproven = Apply(document.document, draw, key.public(suite), application, expires, consent, memos, _UNPROVEN)
     context = ledger.apply_context(parameters, document, unproven)
     proof = _prove(suite, statements.APPLY, context, {"K": unproven.key}, {"k": key.scalar}, randomness)
@@ -262,7 +276,7 @@ def prove_decide(
     memos: Memos,
     randomness: Randomness,
 ) -> Decide:
-    """The bank's decision about an application."""
+    """The bank's decision about an application (`decide`, a proof of 65 bytes), for the head that this one has."""
     unproven = Decide(application.draw, decision, memos, _UNPROVEN)
     context = ledger.decide_context(parameters, document, application, unproven)
     proof = _prove(suite, statements.DECIDE, context, {"K": application.key}, {"k": key.scalar}, randomness)
@@ -290,7 +304,10 @@ def prove_consent(
     request: ConsentRequest,
     randomness: Randomness,
 ) -> Consent:
-    """The owner's consent beforehand, made with the document's key s'. Raises AmountError, WitnessError for another key."""
+    """The owner's consent beforehand (`consent`), by the document's key s'.
+
+    Raises AmountError, WitnessError for another key.
+    """
     Amount(request.opening.amount)
     asked = request.opening.commit(suite)
     payload = consent_payload(request.application, request.key, asked, request.expires)
@@ -314,9 +331,11 @@ def prove_draft(
     moved: tuple[DrawState, Opening] | None = None,
     randomness: Randomness,
 ) -> Draft:
-    """The bank's part of a draw of opening.amount. With a consent, `asked` is the opening of the amount consented to.
+    """The bank's part of a draw of opening.amount (`draw`). With a consent, `asked` is the opening of the amount consented to.
 
-    `moved` is the draw on a deleted document that this one takes over, with the opening of what is outstanding on it.
+    `moved` is the draw on a deleted document that this one takes over, with the opening of what is outstanding on it. The
+    statement is `consented-draw` with a consent, `moved-draw` with a move.
+
     Raises AmountError outside 1 … 2**48 - 1, WitnessError when the consent, or what is outstanding, is for another amount.
     """
     amount = Amount(opening.amount).minor_units
@@ -355,7 +374,7 @@ def prove_headroom(
     moved: DrawState | None = None,
     randomness: Randomness,
 ) -> Headroom:
-    """The owner's or the regulator's part of a draw: `left` minor units remain after it.
+    """The owner's or the regulator's part of a draw (`headroom-by-…`, `headroom-range`): `left` minor units remain after it.
 
     secret is the prover's key for this document; opening is the draft's, which the bank disclosed; left is what the prover
     knows to remain after the draw; moved is the draw that the draft takes over. Checks the draft's own proof first.
@@ -398,6 +417,8 @@ def prove_disburse(
     randomness: Randomness,
 ) -> tuple[Disburse, Opening]:
     """The bank pays out what it reserved, all or all but `rest`; and the opening of what is outstanding then.
+
+    Statements: `disburse`, or with a rest `disburse-part` and `disburse-range`.
 
     Raises AmountError, OpeningError when `outstanding` is not the draw's, WitnessError when nothing would be paid out,
     IdentityError when rest and outstanding have one blinding.
@@ -442,7 +463,7 @@ def prove_reduce(
     memos: Memos,
     randomness: Randomness,
 ) -> tuple[Reduce, Opening]:
-    """The bank's reduction by opening.amount, and the opening of what remains outstanding.
+    """The bank's reduction by opening.amount (`reduce`, `reduce-range`), and the opening of what remains outstanding.
 
     Raises AmountError, OpeningError when `outstanding` is not the draw's, WitnessError for more than is outstanding,
     IdentityError when both have one blinding.
@@ -480,7 +501,10 @@ def prove_close(
     outstanding: Opening,
     randomness: Randomness,
 ) -> Close:
-    """The bank's proof that nothing is outstanding. Raises WitnessError when something is, OpeningError for a wrong opening."""
+    """The bank's proof that nothing is outstanding (`close`).
+
+    Raises WitnessError when something is, OpeningError for a wrong opening.
+    """
     check_opening(suite, draw.outstanding.commitment, outstanding)
     if outstanding.amount != 0:
         raise WitnessError("something is still outstanding on this draw; reduce it first")
@@ -501,7 +525,10 @@ def prove_view(
     issued: int,
     randomness: Randomness,
 ) -> View:
-    """A reader's request for a document's private state; secret is the reader's key for this document."""
+    """A reader's request for a document's private state (`view`); secret is the reader's key for this document.
+
+    Its nonce is 16 fresh bytes, and the service takes `issued` within 300 seconds of its clock: a view is good once.
+    """
     unproven = View(document.document, reader, randomness.read(16), issued, _UNPROVEN)
     key = document.owner if reader == OWNER else parameters.regulator
     context = ledger.view_context(parameters, document, unproven)

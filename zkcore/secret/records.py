@@ -1,7 +1,8 @@
 """Records: a credential sealed under a key that only the right fields of the paper give (XChaCha20-Poly1305), of one size.
 
 The nonce is random and the rest of a record pseudorandom, so that without the key a record looks like random bytes: the service
-answers unknown tokens with such. The token is authenticated with it: a record opens under the token it was made for.
+answers unknown tokens with such. The token is authenticated with it: a record opens under the token it was made for. SPEC.md,
+section 16, "Record".
 """
 
 from __future__ import annotations
