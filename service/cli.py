@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, TypeVar
 
 import typer
 from sqlalchemy.exc import SQLAlchemyError
@@ -15,12 +15,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from schemas.entries import encode_entry
 from schemas.kinds import load_kinds
 from service.authenticity.keys import add_key, create_keys, end_key
-from service.authenticity.storage import drop_records
+from service.authenticity.storage import drop_records, newest_epoch
 from service.genesis import GenesisError, compose, read_identity, store
 from service.institutions.cli import admit_identity
 from service.institutions.cli import app as institutions
 from service.institutions.pseudonyms import PseudonymError, Pseudonyms
 from service.institutions.registry import Registry, RegistryError
+from service.institutions.tables import INSTITUTIONS
 from service.logs import configure_logs
 from service.serving import listen, serve
 from service.settings import (
@@ -37,7 +38,7 @@ from service.settings import (
     make_service_key,
     sample,
 )
-from service.storage import open_storage
+from service.storage import Storage, open_storage
 from tlog.leaf import leaf_hash
 from zkcore import engine
 from zkcore.errors import ZkError
@@ -46,6 +47,7 @@ _USAGE = 2
 _USUAL_ROLE = "customs"
 _PRIVATE_UMASK = 0o077
 _TOKEN_BYTES = 32
+T = TypeVar("T")
 
 app = typer.Typer(no_args_is_help=True, help="The verifier service: it checks every proof and sees no amount.")
 
@@ -82,6 +84,7 @@ def init(
     typer.echo(f"Its genesis digest, which every party should compare: {genesis.hex()}")
     typer.echo(f"Auditors and the regulator need the token in {path}; nobody else does.")
     typer.echo(f"Keep a copy of {directory / KEY_NAME}: the database names institutions under it.")
+    typer.echo(f"And one of {directory / EVALUATION_KEYS_NAME}, apart from the database: papers are checked under it.")
     typer.echo("Attesters and the regulator are admitted; admit each bank:")
     typer.echo(f"  tradeveil serve institutions add bank/identity.json --directory {directory}")
     typer.echo(f"Next: tradeveil serve run --directory {directory}")
@@ -134,12 +137,12 @@ def rotate_evaluation_key(
     """Add an evaluation key, while the service runs; both evaluate until the old one is ended with --retire.
 
     Between the two every attester publishes its records again (tradeveil customs publish). docs/DEPLOYING.md has the procedure.
-    A directory from before there were evaluation keys gets its first.
+    A directory without evaluation keys gets its first, of the epoch after those that there are records of.
     """
     os.umask(_PRIVATE_UMASK)
     try:
         settings = load_settings(directory)
-        said = _add_key(directory) if retire is None else _retire(directory, settings, retire)
+        said = _add_key(directory, settings) if retire is None else _retire(directory, settings, retire)
     except (SettingsError, ZkError, OSError) as error:
         _fail(str(error))
     except SQLAlchemyError as error:
@@ -147,11 +150,12 @@ def rotate_evaluation_key(
     typer.echo(said)
 
 
-def _add_key(directory: Path) -> str:
+def _add_key(directory: Path, settings: Settings) -> str:
     path, now = directory / EVALUATION_KEYS_NAME, int(time.time())
     if not path.exists():
-        create_keys(path, now)
-        return f"The first evaluation key is in {path}. Attesters publish their records next: tradeveil customs publish."
+        epoch = 1 + _with_storage(settings.database, newest_epoch)
+        create_keys(path, now, epoch)
+        return f"Epoch {epoch} has begun in {path}. Attesters publish their records next: tradeveil customs publish."
     epoch = add_key(path, now)
     return f"Epoch {epoch} has begun, and those before go on. Attesters publish their records next: tradeveil customs publish."
 
@@ -159,11 +163,7 @@ def _add_key(directory: Path) -> str:
 def _retire(directory: Path, settings: Settings, epoch: int) -> str:
     """First nobody is answered under it any more, then its records go."""
     end_key(directory / EVALUATION_KEYS_NAME, epoch, int(time.time()))
-    storage = open_storage(settings.database, engine.load().group, workers=1)
-    try:
-        dropped = drop_records(storage, epoch)
-    finally:
-        storage.close()
+    dropped = _with_storage(settings.database, lambda storage: drop_records(storage, epoch))
     return f"Epoch {epoch} has ended; {dropped} records of it are forgotten."
 
 
@@ -175,8 +175,8 @@ def migrate(directory: Directory) -> None:
     """
     os.umask(_PRIVATE_UMASK)
     try:
-        make_service_key(directory / KEY_NAME)  # a directory from before there was one
-        before, after = _migrate(load_settings(directory))
+        _make_missing_key(directory)
+        before, after = _with_storage(load_settings(directory).database, _migrate)
     except (SettingsError, ZkError, OSError) as error:
         _fail(str(error))
     except SQLAlchemyError as error:
@@ -184,15 +184,31 @@ def migrate(directory: Directory) -> None:
     typer.echo(f"The tables are of version {after}" + (" already." if before == after else f" now; they were of {before}."))
 
 
-def _migrate(settings: Settings) -> tuple[int, int]:
+def _migrate(storage: Storage) -> tuple[int, int]:
     """The versions before and after. Raises SettingsError without a log."""
-    storage = open_storage(settings.database, engine.load().group, workers=1)
+    if not storage.holds_log():
+        raise SettingsError("the database holds no log; begin one with: tradeveil serve init")
+    before = storage.version()
+    storage.migrate()
+    return before, storage.version()
+
+
+def _make_missing_key(directory: Path) -> None:
+    """For a directory from before there was one. Raises SettingsError where one is lost that institutions are under."""
+    path, database = directory / KEY_NAME, effective(directory)["database"]
+    absent = database.source == "default" and not (directory / DATABASE_NAME).is_file()
+    if not path.exists() and not absent and _with_storage(str(database.value), lambda storage: storage.holds(INSTITUTIONS)):
+        raise SettingsError(
+            f"{path} is missing, and the database names institutions under it; bring the file back from its backup"
+        )
+    make_service_key(path)
+
+
+def _with_storage(database: str, work: Callable[[Storage], T]) -> T:
+    """What this gives over the database, which is closed again."""
+    storage = open_storage(database, engine.load().group, workers=1)
     try:
-        if not storage.holds_log():
-            raise SettingsError("the database holds no log; begin one with: tradeveil serve init")
-        before = storage.version()
-        storage.migrate()
-        return before, storage.version()
+        return work(storage)
     finally:
         storage.close()
 

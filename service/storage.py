@@ -306,6 +306,13 @@ class Storage:
         """Whether a log was begun here."""
         return inspect(self._engine).has_table(LOG.name)
 
+    def holds(self, table: Table) -> bool:
+        """Whether there is anything in a table, or even the table."""
+        if not inspect(self._engine).has_table(table.name):
+            return False
+        with self.asking("holds") as connection:
+            return connection.execute(select(*table.primary_key).limit(1)).first() is not None
+
     def version(self) -> int:
         """The version of the tables; 0 where there are none."""
         with self.reading("version") as connection:

@@ -40,7 +40,7 @@ def open_verifier(suite: Suite, storage: Storage, clock: Clock, service_key: byt
     """Read the log's first entry and check it again. `service_key`: 32 bytes, the service's own.
 
     Raises SettingsError without a log or with tables of a version that this code cannot work with, ZkError for a log of another
-    suite.
+    suite, PseudonymError under another key than the institutions were registered under.
     """
     found = storage.entries(0, 1)[1] if storage.holds_log() else []
     if not found:
@@ -52,6 +52,7 @@ def open_verifier(suite: Suite, storage: Storage, clock: Clock, service_key: byt
         raise SettingsError("the log in this database does not begin with a genesis")
     suite.vectors(_WARM_VECTORS)
     institutions = Institutions(storage, service_key, genesis.regulator.seal_key, rules or Rules())
+    institutions.registry.check_key()
     return Verifier(suite, genesis.parameters(suite), data, storage, clock, JointVerification(suite), institutions)
 
 

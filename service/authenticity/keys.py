@@ -40,7 +40,8 @@ class StoredKey(SecretMessage):
 
 
 class KeysFile(SecretMessage):
-    """`decoys`: the secret that answers to unknown tokens are made from. `keys`: epochs 1, 2, 3 … in order."""
+    """`decoys`: the secret that answers to unknown tokens are made from. `keys`: one epoch after another, from 1 on; or from
+    the one after those that a file had that was lost."""
 
     tradeveil: Literal["evaluation-keys"] = "evaluation-keys"
     decoys: Annotated[bytes, Base64Url(_DECOYS_SIZE)]
@@ -52,10 +53,9 @@ class Keys:
 
     def __init__(self, file: KeysFile) -> None:
         """Raises SettingsError for epochs out of order, or a secret that is not that of its public key."""
-        if [key.epoch for key in file.keys] != list(range(1, len(file.keys) + 1)):
-            raise SettingsError(
-                "the evaluation keys are not of the epochs 1, 2, 3 … in order; restore the file from its backup"
-            )
+        first = file.keys[0].epoch
+        if [key.epoch for key in file.keys] != list(range(first, first + len(file.keys))):
+            raise SettingsError("the evaluation keys are not of one epoch after another; restore the file from its backup")
         self.decoys = file.decoys
         self.public = [
             EvaluationKeyMessage(epoch=key.epoch, key=key.key, since=key.since, until=key.until) for key in file.keys
@@ -140,17 +140,17 @@ def read_keys(path: Path) -> KeysFile:
         raise SettingsError(f"the evaluation keys {path} are damaged; restore the file from its backup") from None
 
 
-def create_keys(path: Path, now: int) -> None:
-    """A first key, in a new file. Raises SettingsError when there is one."""
+def create_keys(path: Path, now: int, epoch: int = 1) -> None:
+    """A first key, in a new file, of this epoch. Raises SettingsError when there is a file."""
     if path.exists():
         raise SettingsError(f"{path} is there already; keys are never overwritten")
-    _write(path, KeysFile(decoys=secrets.token_bytes(_DECOYS_SIZE), keys=[_fresh(1, now)]))
+    _write(path, KeysFile(decoys=secrets.token_bytes(_DECOYS_SIZE), keys=[_fresh(epoch, now)]))
 
 
 def add_key(path: Path, now: int) -> int:
     """A further key; those before go on. Returns its epoch. Raises SettingsError."""
     file = read_keys(path)
-    epoch = len(file.keys) + 1
+    epoch = file.keys[-1].epoch + 1
     _write(path, file.model_copy(update={"keys": [*file.keys, _fresh(epoch, now)]}))
     return epoch
 
@@ -158,8 +158,8 @@ def add_key(path: Path, now: int) -> int:
 def end_key(path: Path, epoch: int, now: int) -> None:
     """Ends an epoch and forgets its secret. Raises SettingsError for the newest, or one that is not there."""
     file = read_keys(path)
-    if not 1 <= epoch < len(file.keys):
-        raise SettingsError(f"epoch {epoch} cannot end: only those before the newest, {len(file.keys)}, can")
+    if not file.keys[0].epoch <= epoch < file.keys[-1].epoch:
+        raise SettingsError(f"epoch {epoch} cannot end: only those before the newest, {file.keys[-1].epoch}, can")
     ended = [
         key.model_copy(update={"secret": None, "until": key.until or now}) if key.epoch == epoch else key for key in file.keys
     ]

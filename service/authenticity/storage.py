@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from schemas import problems
@@ -35,6 +35,12 @@ def find_records(storage: Storage, epoch: int, tokens: Sequence[bytes]) -> dict[
     wanted = select(RECORDS.c.token, RECORDS.c.record).where(RECORDS.c.token.in_(tokens), RECORDS.c.epoch == epoch)
     with storage.reading("find_records") as connection:
         return {row.token: row.record for row in connection.execute(wanted)}
+
+
+def newest_epoch(storage: Storage) -> int:
+    """The last epoch that there are records of; 0 without any."""
+    with storage.asking("newest_epoch") as connection:
+        return int(connection.scalar(select(func.max(RECORDS.c.epoch))) or 0)
 
 
 def drop_records(storage: Storage, epoch: int) -> int:

@@ -210,6 +210,13 @@ class Registry:
                 connection.execute(delete(LIMITS).where(LIMITS.c.institution == id_, LIMITS.c.what == what))
             _set_limits(connection, id_, {what: most for what, most in limits.items() if most is not None})
 
+    def check_key(self) -> None:
+        """Raises PseudonymError unless the institutions, where there are any, were registered under this service's key."""
+        with self._storage.asking("check_key") as connection:
+            sealed = connection.scalar(select(INSTITUTIONS.c.holder).limit(1))
+        if sealed is not None:
+            self._names.open(sealed)
+
     def require(self, holder: str) -> bytes:
         """The id of a legal person or whoever is below it. Raises RegistryError when there is none."""
         with self._storage.reading("require_institution") as connection:

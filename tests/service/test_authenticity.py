@@ -43,7 +43,7 @@ from service.cli import app as serve
 from service.institutions.counting import EVALUATIONS
 from service.settings import EVALUATION_KEYS_NAME, SettingsError
 from tests.builders import NOW, World
-from tests.service.harness import ATTESTER_KEY, BANK, BANK_KEY, Desk, make_desk, make_directory, refused, unchanged
+from tests.service.harness import ATTESTER_KEY, BANK, BANK_KEY, Desk, make_desk, make_directory, open_desk, refused, unchanged
 from zkcore.authenticity import RECORD_SIZE, PaperFields, record_key, token
 from zkcore.errors import MemoError
 from zkcore.oprf import client as oblivious
@@ -364,6 +364,30 @@ def test_a_directory_without_keys_gets_its_first_and_the_service_sees_it(
         place.found(PAPER)
 
 
+def test_after_a_lost_file_the_epochs_go_on(
+    world: World, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever saw the lost key of an epoch would take another key of the same epoch for a service that misbehaves."""
+    monkeypatch.setenv("TRADEVEIL_DATABASE", database)
+    make_directory(tmp_path)
+    keys = tmp_path / EVALUATION_KEYS_NAME
+    create_keys(keys, NOW)
+    with make_desk(world, database, evaluation_keys=keys) as desk:
+        place = Place(desk, keys)
+        found, key = place.found(PAPER)
+        place.publish((found, seal_record(key, found, b"", RANDOM)))
+    keys.unlink()
+    assert "Epoch 2 has begun" in _rotate(tmp_path)
+    with open_desk(world, database, evaluation_keys=keys) as desk:
+        place = Place(desk, keys)
+        assert [item.epoch for item in place.public().keys] == [2]
+        _refused_in(place, 1)
+        found, key = place.found(PAPER, epoch=2)
+        place.publish((found, seal_record(key, found, b"", RANDOM)), epoch=2)
+    assert "Epoch 3 has begun" in _rotate(tmp_path)
+    assert "Epoch 2 has ended" in _rotate(tmp_path, "--retire", "2")
+
+
 def test_keys_are_never_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "keys"
     create_keys(path, NOW)
@@ -389,7 +413,8 @@ SPOILT: dict[str, tuple[Callable[[Path], Any], str]] = {
     "empty": (lambda path: path.write_bytes(b""), "damaged"),
     "another secret": (_json(lambda keys: keys["keys"][0].update(secret=keys["keys"][1]["secret"])), "another than it was"),
     "a secret that is zero": (_json(lambda keys: keys["keys"][0].update(secret="A" * 43)), "malformed"),
-    "a gap": (_json(lambda keys: keys["keys"].pop(0)), "in order"),
+    "a gap": (_json(lambda keys: keys["keys"].pop(1)), "one epoch after another"),
+    "an epoch twice": (_json(lambda keys: keys["keys"][1].update(epoch=1)), "one epoch after another"),
     "a field more": (_json(lambda keys: keys.update(more=1)), "damaged"),
 }
 
@@ -398,6 +423,7 @@ SPOILT: dict[str, tuple[Callable[[Path], Any], str]] = {
 def test_a_file_that_cannot_be_right_is_refused_and_not_shown(tmp_path: Path, spoil: Callable[[Path], Any], said: str) -> None:
     path = tmp_path / "keys"
     create_keys(path, NOW)
+    add_key(path, NOW)
     add_key(path, NOW)
     secrets = [encode_base64url(key.secret or b"") for key in read_keys(path).keys]
     spoil(path)

@@ -29,7 +29,18 @@ from service.institutions.desk import Admission
 from service.institutions.registry import Caller, RegistryError
 from service.problems import Refusal
 from tests.builders import ORIGIN, Paper, World, make_draw, make_identity, make_reduce
-from tests.service.harness import ATTESTER_KEY, BANK, BANK_KEY, TOKEN, Desk, accepted, make_directory, refused, unchanged
+from tests.service.harness import (
+    ATTESTER_KEY,
+    BANK,
+    BANK_KEY,
+    TOKEN,
+    Desk,
+    accepted,
+    make_directory,
+    process,
+    refused,
+    unchanged,
+)
 from zkcore.operations import MEMO_SIZE, RELEASED
 
 MINUTE, DAY = 60, 86_400
@@ -364,6 +375,23 @@ def test_under_another_key_of_the_service_nothing_is_read(desk: Desk, directory:
     assert "chmod 600" in run(directory, "list", code=2)
     (directory / "service.key").unlink()
     assert "bring back your copy" in run(directory, "list", code=2)
+
+
+def test_a_service_does_not_start_under_another_key(desk: Desk, directory: Path) -> None:
+    (directory / "service.key").write_text(encode_base64url(b"another key of thirty-two bytes!"))
+    with process(directory) as (service, ready):
+        assert not ready
+        assert service.wait(60) == 2
+        assert service.stderr is not None
+        assert "under another service.key" in service.stderr.read()
+
+
+def test_a_lost_key_of_the_service_is_not_replaced(desk: Desk, directory: Path) -> None:
+    (directory / "service.key").unlink()
+    found = CliRunner().invoke(app, ["migrate", "--directory", str(directory)])
+    assert found.exit_code == 2
+    assert "bring the file back from its backup" in found.output
+    assert not (directory / "service.key").exists()
 
 
 def test_every_command_has_an_example() -> None:
