@@ -10,7 +10,7 @@ refused is no failure.
 What the network delivers twice is refused, byte for byte the same as it is, and takes nothing back; a party that was not
 answered signs anew, under the same Idempotency-Key, and is answered as before.
 
-Some hundreds of operations in every run; TRADEVEIL_OPERATIONS=10000 for at least so many, with every kind of write, refusal and
+Some two hundred operations in every run; TRADEVEIL_OPERATIONS=10000 for at least so many, with every kind of write, refusal and
 loss among them.
 """
 
@@ -132,7 +132,7 @@ from zkcore.secret.keys import SigningSecret, ViewSecret
 from zkcore.secret.opening import Opening, amount_points
 
 OPERATIONS = int(os.environ.get("TRADEVEIL_OPERATIONS", "0"))
-SHORT_RUN = 200
+SHORT_RUN = 150
 STEPS = 40
 """Of one log, from its beginning."""
 LARGEST_LIMIT = MAXIMUM // 4
@@ -269,6 +269,7 @@ class ServiceAndModel(RuleBasedStateMachine):
                 feed(whole, page)
                 start = page.next
             whole.settle()
+            self.follow()
             assert whole.verdict(0).state == self.audit.verdict(0).state
             self.tally.entries += whole.entries
             self.tally.end(self.model)
@@ -541,6 +542,16 @@ class ServiceAndModel(RuleBasedStateMachine):
     @rule(data=st.data())
     def draw(self, data: st.DataObject) -> None:
         self.send(data, Financing([self.new_draw(data, pick(data, self.drawable(), "document"))]))
+
+    @precondition(lambda self: self.drawable())
+    @rule(data=st.data())
+    def lend(self, data: st.DataObject) -> None:
+        """A draw and, where its bank knows that it is committed, its disbursement."""
+        line = self.new_draw(data, pick(data, self.drawable(), "document"))
+        self.send(data, Financing([line]))
+        self.the_log_holds_what_was_accepted()
+        if line.id in self.reserved():
+            self.send(data, Steps([self.new_disbursal(data, line.id)]))
 
     @precondition(lambda self: len(self.drawable()) > 1)
     @rule(data=st.data(), number=st.integers(2, MOST_LINES))
@@ -854,11 +865,16 @@ class ServiceAndModel(RuleBasedStateMachine):
         self.what_is_known_of_callers_is_right()
         self.every_balance_opens_to_the_model()
 
-    def the_log_holds_what_was_accepted(self) -> None:
-        """Once, in order, as the receipts say; and the auditor, who follows it, finds nothing wrong."""
+    def follow(self) -> EntriesPage:
+        """The auditor reads on to the end of the log. What is new there."""
         page = reading.export(self.desk.verifier, self.audit.entries, 1_000)
         feed(self.audit, page)
         self.audit.settle()
+        return page
+
+    def the_log_holds_what_was_accepted(self) -> None:
+        """Once, in order, as the receipts say; and the auditor, who follows it, finds nothing wrong."""
+        page = self.follow()
         assert not self.audit.failures, self.audit.failures
         for exported in page.entries:
             if exported.index:
