@@ -683,7 +683,7 @@ class Step(ABC):
 
 @dataclass(frozen=True)
 class Disbursal(Step):
-    """What is reserved is paid out, or all of it but a rest."""
+    """What is reserved is paid out, or all of it but a rest. Where all was released before, that is nothing."""
 
     made: NewDisbursement
     moves: int
@@ -708,10 +708,10 @@ class Disbursal(Step):
         return draw.stage == RESERVED
 
     def true(self, draw: Draw) -> bool:
-        return self.made.released < draw.outstanding
+        return not self.made.released or self.made.released < draw.outstanding
 
     def apply(self, draw: Draw, document: Document, policy: KindPolicy) -> None:
-        assert self.true(draw), "nothing would be paid out"
+        assert self.true(draw), "as much as is reserved would come back"
         draw.stage = DISBURSED
         if self.made.released:
             draw.outstanding -= self.made.released

@@ -366,7 +366,8 @@ class ServiceAndModel(RuleBasedStateMachine):
 
     def new_disbursal(self, data: st.DataObject, draw: bytes) -> Disbursal:
         found = self.model.draws[draw]
-        return Disbursal(make_disburse(self.world, *self.held(draw), part_of(data, found.outstanding)), found.moves)
+        rest = part_of(data, found.outstanding) if found.outstanding else 0
+        return Disbursal(make_disburse(self.world, *self.held(draw), rest), found.moves)
 
     def new_reduction(self, data: st.DataObject, draw: bytes, *, whole: bool = False) -> Reduction:
         """By a part of what is outstanding, or by all of it, for a reason that the draw's stage has."""
@@ -621,10 +622,12 @@ class ServiceAndModel(RuleBasedStateMachine):
         expires = min(expires, found.expires) if found.stage == RESERVED else expires
         return self.line(make_moved_draw(self.world, self.paper(document), self.loan(draw), expires=expires))
 
-    @precondition(lambda self: self.reserved())
+    @precondition(lambda self: self.draws(lambda draw: draw.stage == RESERVED))
     @rule(data=st.data())
     def disburse(self, data: st.DataObject) -> None:
-        self.send(data, Steps([self.new_disbursal(data, pick(data, self.reserved(), "draw"))]))
+        """Nothing, too, where all that was reserved was released."""
+        draw = pick(data, self.draws(lambda draw: draw.stage == RESERVED), "draw")
+        self.send(data, Steps([self.new_disbursal(data, draw)]))
 
     @precondition(lambda self: self.live())
     @rule(data=st.data())
@@ -685,7 +688,7 @@ class ServiceAndModel(RuleBasedStateMachine):
                 for reason in REASONS
                 if not draw.reduced(reason)
             ]
-        if draw.outstanding and draw.stage != RESERVED:
+        if draw.stage != RESERVED:
             steps.append(lambda: self.new_disbursal(data, id_))
         if not draw.outstanding:
             steps.append(lambda: self.new_closure(id_))
