@@ -352,20 +352,21 @@ def make_draw(
     return NewDraw(world, Draw(draft, make_headroom(world, paper, draft, opening)), paper, key, opening)
 
 
-def make_moved_draw(world: World, paper: Paper, loan: Loan) -> NewDraw:
+def make_moved_draw(world: World, paper: Paper, loan: Loan, *, expires: int = NOW + DRAFT_LIFE) -> NewDraw:
     """A draw on `paper` that takes over what is outstanding on another document's."""
     opening = world.opening(loan.outstanding.amount)
-    draft = make_draft(world, paper, opening, loan.key, moved=loan)
+    draft = make_draft(world, paper, opening, loan.key, expires=expires, moved=loan)
     headroom = make_headroom(world, paper, draft, opening, loan.state)
     return NewDraw(world, Draw(draft, headroom), paper, loan.key, opening, loan.state)
 
 
-def make_overdraw(world: World, paper: Paper, amount: int) -> NewDraw:
+def make_overdraw(world: World, paper: Paper, amount: int, *, expires: int = NOW + DRAFT_LIFE) -> NewDraw:
     """A draw past the headroom, to be refused: its headroom is proven for the same document with a higher limit."""
-    raised = world.opening(amount)
+    raised = world.opening(amount + max(0, -paper.headroom))
     lent = operations.handled_commitment(world.suite, raised, paper.state.owner, world.parameters.regulator)
-    richer = replace(paper, state=replace(paper.state, residual=paper.state.residual + lent), headroom=paper.headroom + amount)
-    return replace(make_draw(world, richer, amount), paper=paper)
+    residual = paper.state.residual + lent
+    richer = replace(paper, state=replace(paper.state, residual=residual), headroom=paper.headroom + raised.amount)
+    return replace(make_draw(world, richer, amount, expires=expires), paper=paper)
 
 
 # --- what becomes of a document -------------------------------------------------------------------------------------------
@@ -425,6 +426,14 @@ def make_overdrawn(world: World, paper: Paper) -> Overdrawn:
         over=-paper.headroom,
         randomness=world.randomness,
     )
+
+
+def make_overstatement(world: World, paper: Paper, over: int) -> Overdrawn:
+    """That a document is overdrawn which is not, to be refused: it is proven for the same document with a lower limit."""
+    lowered = world.opening(paper.headroom + over)
+    lent = operations.handled_commitment(world.suite, lowered, paper.state.owner, world.parameters.regulator)
+    state = replace(paper.state, residual=paper.state.residual - lent)
+    return make_overdrawn(world, replace(paper, state=state, headroom=-over))
 
 
 # --- applications ---------------------------------------------------------------------------------------------------------
@@ -573,17 +582,23 @@ def make_close(world: World, paper: Paper, loan: Loan) -> Close:
     )
 
 
-def make_overreduce(world: World, paper: Paper, loan: Loan, amount: int, reason: str = REPAID_OWN_FUNDS) -> NewReduction:
-    """A reduction by more than is outstanding, to be refused: it is proven for the same draw with so much more outstanding."""
+def _with_more(world: World, paper: Paper, loan: Loan, amount: int) -> Loan:
+    """The same draw with so much more outstanding, as its bank may pretend."""
     raised = world.opening(amount)
     lent = operations.handled_commitment(world.suite, raised, paper.state.owner, world.parameters.regulator)
     blinding = (loan.outstanding.blinding + raised.blinding) % world.suite.group.order
-    richer = replace(
-        loan,
-        state=replace(loan.state, outstanding=loan.state.outstanding + lent),
-        outstanding=Opening(loan.outstanding.amount + amount, blinding),
-    )
-    return make_reduce(world, paper, richer, amount, reason)
+    state = replace(loan.state, outstanding=loan.state.outstanding + lent)
+    return replace(loan, state=state, outstanding=Opening(loan.outstanding.amount + amount, blinding))
+
+
+def make_overreduce(world: World, paper: Paper, loan: Loan, amount: int, reason: str = REPAID_OWN_FUNDS) -> NewReduction:
+    """A reduction by more than is outstanding, to be refused: it is proven for the same draw with so much more outstanding."""
+    return make_reduce(world, paper, _with_more(world, paper, loan, amount), amount, reason)
+
+
+def make_overrelease(world: World, paper: Paper, loan: Loan, rest: int) -> NewDisbursement:
+    """A disbursement of which all that is reserved or more is the rest, to be refused, proven as make_overreduce has it."""
+    return make_disburse(world, paper, _with_more(world, paper, loan, rest), rest)
 
 
 def make_early_close(world: World, paper: Paper, loan: Loan) -> Close:

@@ -1,4 +1,5 @@
-"""A connection that loses things: a request on its way, an answer on its way back; or it delivers a request twice.
+"""A connection that loses things: a request on its way, an answer on its way back; or it delivers a request twice, at once or
+long after.
 
 Modelled on the proxy of divviup/janus' simulation. What really happened is known to the test alone: it is kept beside what the
 caller was told.
@@ -19,31 +20,40 @@ class Fate(Enum):
     REQUEST_LOST = "request lost"
     ANSWER_LOST = "answer lost"
     DUPLICATED = "duplicated"
+    COPY_ANSWERED = "answered to its copy"
+    """Duplicated, too, and the caller hears what was answered to the copy."""
 
 
 class LossyTransport(httpx.BaseTransport):
     """Passes requests on to `inner` as `choose` has it.
 
     answers: all that was answered since it was last emptied, whether the caller saw it or not
+    request: the last that it was given, byte for byte, whatever became of it
     """
 
     def __init__(self, inner: httpx.BaseTransport, choose: Callable[[], Fate]) -> None:
         self._inner, self._choose = inner, choose
         self.answers: list[httpx.Response] = []
+        self.request: httpx.Request | None = None
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """The answer, of a duplicate the second. Raises ConnectError or ReadTimeout where something is lost."""
-        match self._choose():
-            case Fate.REQUEST_LOST:
-                raise httpx.ConnectError("the request is lost", request=request)
+        """The answer. Raises ConnectError or ReadTimeout where something is lost."""
+        self.request = request
+        fate = self._choose()
+        if fate is Fate.REQUEST_LOST:
+            raise httpx.ConnectError("the request is lost", request=request)
+        answer = self.deliver(request)
+        match fate:
             case Fate.ANSWER_LOST:
-                self._pass_on(request)
                 raise httpx.ReadTimeout("the answer is lost", request=request)
             case Fate.DUPLICATED:
-                self._pass_on(request)
-        return self._pass_on(request)
+                self.deliver(request)
+            case Fate.COPY_ANSWERED:
+                return self.deliver(request)
+        return answer
 
-    def _pass_on(self, request: httpx.Request) -> httpx.Response:
+    def deliver(self, request: httpx.Request) -> httpx.Response:
+        """Pass a request on as it is, as often as you like."""
         answer = self._inner.handle_request(request)
         answer.read()
         self.answers.append(answer)
