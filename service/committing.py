@@ -8,8 +8,10 @@ runs again and finds out what is true now.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import TypeVar
 
 from schemas import problems
 from schemas.messages import (
@@ -20,16 +22,20 @@ from schemas.messages import (
     RegistrationRequest,
     StepsRequest,
 )
+from service.gathering import Failed
 from service.idempotency import Answer, RequestKey
 from service.institutions.counting import DRAWS, Use, count_or_refuse
 from service.institutions.registry import Caller
 from service.metrics import count_overtaken
 from service.planning.documents import plan_amendment, plan_overdrawn, plan_registration, plan_status
-from service.planning.financing import draws_rest_on, plan_financing
+from service.planning.financing import check_financing, draws_rest_on, plan_financing
 from service.planning.steps import plan_expiry, plan_steps, steps_rest_on
 from service.problems import RETRY_AFTER, Refusal, decoding
-from service.storage import Changes, Moved, Plan, Seen, Wanted
+from service.storage import Changes, Moved, Plan, Seen, Wanted, Write
 from service.verifier import Verifier
+from zkcore.operations import Draw
+
+T = TypeVar("T")
 
 _ATTEMPTS = 8
 NOTHING = Wanted()
@@ -45,17 +51,93 @@ def register(verifier: Verifier, key: RequestKey, request: RegistrationRequest) 
 
 
 def verify_and_commit(verifier: Verifier, caller: Caller, key: RequestKey, request: FinancingRequest) -> Answer:
-    """Commit the draws of one financing, all or none. A refusal for want of headroom is remembered: it may be one of many."""
+    """Commit the draws of one financing, all or none."""
+    draws = _draws(verifier, request)
+
+    def prepare(now: int, seen: Seen) -> Plan:
+        blocked = verifier.institutions.blocked(caller, _documents(draws), now)
+        unproven = check_financing(verifier, draws, now, seen, blocked)
+        plan = plan_financing(verifier, caller, unproven, verifier.joint.rejection(unproven.claims))
+        return _counted(caller, plan, len(draws))
+
+    with _noting_refusals(verifier, caller, key, draws):
+        return _commit_once(verifier, key, prepare, draws_rest_on(draws))
+
+
+def verify_and_commit_all(
+    verifier: Verifier, caller: Caller, requests: Sequence[tuple[RequestKey, FinancingRequest]]
+) -> list[Answer | Failed]:
+    """Many financings that are there at once, each all or none and by itself: looked up together, verified in one multi-scalar
+    multiplication, and committed in few transactions. One that is overtaken meanwhile goes the way of a single one."""
+    keys, outcomes = [key for key, _ in requests], _Outcomes(len(requests))
+    draws = outcomes.each(lambda place: _draws(verifier, requests[place][1]))
+    looked = verifier.storage.look_all([(keys[place], draws_rest_on(own)) for place, own in draws.items()])
+    seen = outcomes.take(dict(zip(draws, looked, strict=True)))
+    outcomes.take({place: item.answer for place, item in seen.items() if item.answer is not None})
+
+    now = verifier.clock()
+    blocked = verifier.institutions.blocked(caller, [id_ for own in draws.values() for id_ in _documents(own)], now)
+    unproven = outcomes.each(lambda place: check_financing(verifier, draws[place], now, seen[place], blocked))
+    verdicts = verifier.joint.verify_all([own.claims for own in unproven.values()])
+    verified = dict(zip(unproven, verdicts, strict=True))
+
+    def plan(place: int) -> Plan:
+        with _noting_refusals(verifier, caller, keys[place], draws[place]):
+            return _counted(caller, plan_financing(verifier, caller, unproven[place], verified[place]), len(draws[place]))
+
+    plans = outcomes.each(plan)
+    committed = verifier.storage.commit_all([Write(keys[place], now, own) for place, own in plans.items()])
+    answered = dict(zip(plans, committed, strict=True))
+    overtaken = [place for place, item in answered.items() if isinstance(item, Failed) and isinstance(item.error, Moved)]
+    outcomes.take({place: item for place, item in answered.items() if place not in overtaken})
+    outcomes.take(outcomes.each(lambda place: verify_and_commit(verifier, caller, *requests[place])))
+    return outcomes.all()
+
+
+class _Outcomes:
+    """What becomes of each of many requests, by its place. Whoever has an outcome is out of what follows."""
+
+    def __init__(self, count: int) -> None:
+        self._count, self._found = count, dict[int, Answer | Failed]()
+
+    def each(self, step: Callable[[int], T]) -> dict[int, T]:
+        """What the step gives for each that is still in; what it raises for one is the outcome of that one."""
+        given: dict[int, T] = {}
+        for place in range(self._count):
+            if place not in self._found:
+                try:
+                    given[place] = step(place)
+                except Exception as error:  # noqa: BLE001 - of this request alone
+                    self._found[place] = Failed(error)
+        return given
+
+    def take(self, given: Mapping[int, T | Answer | Failed]) -> dict[int, T]:
+        """Answers and failures are outcomes; the rest is given back."""
+        self._found |= {place: item for place, item in given.items() if isinstance(item, Answer | Failed)}
+        return {place: item for place, item in given.items() if not isinstance(item, Answer | Failed)}
+
+    def all(self) -> list[Answer | Failed]:
+        """Of every request."""
+        return [self._found[place] for place in range(self._count)]
+
+
+def _draws(verifier: Verifier, request: FinancingRequest) -> list[Draw]:
     draws = []
     for line, message in enumerate(request.lines):
         with decoding(f"/lines/{line}"):
             draws.append(message.decode(verifier.suite.group))
+    return draws
 
-    def prepare(now: int, seen: Seen) -> Plan:
-        return _counted(caller, plan_financing(verifier, caller, draws, now, seen), len(draws))
 
+def _documents(draws: Sequence[Draw]) -> list[bytes]:
+    return [draw.draft.document for draw in draws]
+
+
+@contextmanager
+def _noting_refusals(verifier: Verifier, caller: Caller, key: RequestKey, draws: Sequence[Draw]) -> Iterator[None]:
+    """A refusal for want of headroom is remembered: it may be one of many."""
     try:
-        return _commit_once(verifier, key, prepare, draws_rest_on(draws))
+        yield
     except Refusal as refusal:
         if refusal.problem is problems.HEADROOM_NOT_PROVEN:
             documents = [draws[line.line].draft.document for line in refusal.lines]

@@ -58,28 +58,45 @@ class JointVerification:
         """What zkcore.verifying.batch.verify does, with whoever else verifies now. Raises BatchRejected, EngineError."""
         self._groups.submit(claims)
 
+    def rejection(self, claims: Sequence[Claim]) -> BatchRejected | None:
+        """The same, with the rejection given back and not raised. Raises EngineError."""
+        try:
+            self.verify(claims)
+        except BatchRejected as rejected:
+            return rejected
+        return None
+
+    def verify_all(self, requests: Sequence[Sequence[Claim]]) -> list[Failed | None]:
+        """Many requests that are there at once, in one multi-scalar multiplication: what each alone would fail with, if it
+        would. On the thread of whoever calls, beside the lanes, so that a large batch keeps nobody waiting."""
+        return self._verdicts(requests) if requests else []
+
     def _verify(self, requests: Sequence[Sequence[Claim]]) -> list[Failed | None]:
+        """A group of a lane: how it went bounds the next."""
+        verdicts = self._verdicts(requests)
+        if any(verdict is not None and isinstance(verdict.error, BatchRejected) for verdict in verdicts):
+            self.bound.failed(sum(map(len, requests)))
+        elif all(verdict is None for verdict in verdicts):
+            self.bound.held()
+        return verdicts
+
+    def _verdicts(self, requests: Sequence[Sequence[Claim]]) -> list[Failed | None]:
         if len(requests) == 1:
             return [self._alone(requests[0])]
         claims = [replace(claim, label=f"{i} {claim.label}") for i, own in enumerate(requests) for claim in own]
         try:
             verify(self.suite, claims)
         except BatchRejected as rejected:
-            self.bound.failed(len(claims))
             return _by_request(len(requests), rejected.failures)
         except EngineError:  # says nothing about any of them
             return [self._alone(own) for own in requests]
-        self.bound.held()
         return [None] * len(requests)
 
     def _alone(self, claims: Sequence[Claim]) -> Failed | None:
         try:
             verify(self.suite, claims)
         except ZkError as error:
-            if isinstance(error, BatchRejected):
-                self.bound.failed(len(claims))
             return Failed(error)
-        self.bound.held()
         return None
 
 

@@ -26,7 +26,6 @@ from schemas.languages import ENGLISH, Language, preferred
 from schemas.problems import CONTENT_TYPE, FieldProblem, LineProblem, Problem, ProblemType
 from service.joint import JointVerification
 from zkcore.errors import (
-    BatchRejected,
     ContextError,
     EncodingError,
     IdentityError,
@@ -123,10 +122,12 @@ def require_claims(joint: JointVerification, claims: Sequence[Claim], failures: 
     `failures` are what failed before any proof was looked at. Claims are labelled `line:statement`, like `3:draw.consent`.
     Raises Refusal for the first type in order that any of them failed with.
     """
-    try:
-        joint.verify(claims)
-    except BatchRejected as rejected:
-        raise _claims_refusal([*failures, *rejected.failures]) from rejected
+    rejected = joint.rejection(claims)
+    refuse_claims([*failures, *(rejected.failures if rejected is not None else ())])
+
+
+def refuse_claims(failures: Sequence[Failure]) -> None:
+    """Raises Refusal for the first type in order that any claim failed with; returns when none failed."""
     if failures:
         raise _claims_refusal(failures)
 

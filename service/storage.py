@@ -218,6 +218,10 @@ class Storage:
         """What a write rests on, all of one moment. Raises Refusal when its key was used for another request."""
         return self._looks.submit((key, wanted))
 
+    def look_all(self, asked: Sequence[tuple[RequestKey, Wanted]]) -> list[Seen | Failed]:
+        """The same for many requests that are there at once."""
+        return self._look(asked) if asked else []
+
     def _look(self, asked: Sequence[tuple[RequestKey, Wanted]]) -> list[Seen | Failed]:
         """For several requests in one transaction, each table being asked once."""
         with self.reading("look") as connection:
@@ -357,6 +361,11 @@ class Storage:
         Raises Moved when a head is not the one of the plan, or an id is taken by now; whatever the plan raises passes.
         """
         return self._commits.submit(Write(key, now, plan))
+
+    def commit_all(self, writes: Sequence[Write]) -> list[Answer | Failed]:
+        """The same for many writes that are there at once: as many as a group may have in a transaction, each by itself."""
+        groups = [writes[first : first + _LARGEST_GROUP] for first in range(0, len(writes), _LARGEST_GROUP)]
+        return [outcome for group in groups for outcome in self._commit(group)]
 
     def _commit(self, writes: Sequence[Write]) -> list[Answer | Failed]:
         """All of them in one transaction; or, where one of them does not fit after all, each in its own."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,14 +10,15 @@ from schemas import problems
 from schemas.answers import DrawReceipt, FinancingAnswer, Receipt
 from schemas.entries import Drawn, encode_entry
 from schemas.messages import DrawMessage
+from service.gathering import Failed
 from service.institutions.registry import Caller
 from service.planning.shared import documents_of_lines, refuse_taken, refused_as
-from service.problems import Failure, Refusal, decoding, refuse_lines, require_claims
+from service.problems import Failure, Refusal, decoding, refuse_claims, refuse_lines
 from service.storage import Changes, Plan, Seen, Wanted
 from service.verifier import Verifier
 from tlog.leaf import leaf_hash
 from zkcore import ledger
-from zkcore.errors import IdentityError, StateError, ZkError
+from zkcore.errors import BatchRejected, IdentityError, StateError, ZkError
 from zkcore.ledger import ApplicationState, DocumentState, DrawState, Parameters
 from zkcore.operations import Draw
 from zkcore.verifying.batch import Claim
@@ -42,14 +43,25 @@ def draws_rest_on(draws: Sequence[Draw]) -> Wanted:
     return Wanted([draft.document for draft in drafts], [*(draft.draw for draft in drafts), *moves], consents)
 
 
-def plan_financing(verifier: Verifier, caller: Caller, draws: Sequence[Draw], now: int, seen: Seen) -> Plan:
-    """Every draw is made by its bank, agreed to by the owner, and covered by its document's headroom at this moment.
+@dataclass(frozen=True)
+class Unproven:
+    """A financing of which everything is right but its proofs, which are still to be verified.
 
-    Refusals come in this order: what anybody can see, what the bank's part fails, what is known of ids and consents, and
-    headroom last: a request that fails otherwise is told nothing of headroom (SPEC.md, section 14, "What a refusal reveals").
-    `now`: unix seconds.
+    claims: what they have to prove, labelled `line:statement`
+    failures: what cannot be proven, whatever the proofs are
     """
-    _refuse_blocked(verifier, caller, draws, now)
+
+    draws: Sequence[Draw]
+    seen: Seen
+    lines: Sequence[Line]
+    claims: Sequence[Claim]
+    failures: Sequence[Failure]
+
+
+def check_financing(verifier: Verifier, draws: Sequence[Draw], now: int, seen: Seen, blocked: Collection[bytes]) -> Unproven:
+    """What can be told of a financing before any proof is looked at. Raises Refusal: what anybody can see comes first, then
+    what the bank's part fails. `now`: unix seconds. `blocked`: documents on which the caller is blocked."""
+    _refuse_blocked(draws, blocked)
     lines = _lines(seen, draws)
     _refuse_times(verifier.parameters, lines, now)
     _refuse_unfinanceable(verifier.parameters, lines)
@@ -68,21 +80,34 @@ def plan_financing(verifier: Verifier, caller: Caller, draws: Sequence[Draw], no
             )
         except (StateError, IdentityError) as error:
             failures.append((_unfit(line.number, line.document, error), error))
+    return Unproven(draws, seen, lines, claims, failures)
+
+
+def plan_financing(verifier: Verifier, caller: Caller, unproven: Unproven, verdict: BatchRejected | Failed | None) -> Plan:
+    """Every draw is made by its bank, agreed to by the owner, and covered by its document's headroom at this moment.
+
+    `verdict`: what verifying all claims raised, if it did. Raises Refusal, in this order: what the bank's part fails, what is
+    known of ids and consents, and headroom last: a request that fails otherwise is told nothing of headroom (SPEC.md, section
+    14, "What a refusal reveals").
+    """
+    rejected = verdict.error if isinstance(verdict, Failed) else verdict
+    if rejected is not None and not isinstance(rejected, BatchRejected):
+        raise rejected
     try:
-        require_claims(verifier.joint, claims, failures)
+        refuse_claims([*unproven.failures, *(rejected.failures if rejected is not None else ())])
     except Refusal as refusal:
         if refusal.problem is problems.HEADROOM_NOT_PROVEN:
-            _refuse_used(seen, draws)
+            _refuse_used(unproven.seen, unproven.draws)
         raise
-    _refuse_used(seen, draws)
+    _refuse_used(unproven.seen, unproven.draws)
     # Sealed afresh for every line: two entries with one box would show that they are of one financing.
-    return partial(_drawn, verifier.parameters, lines, [verifier.institutions.sealed(caller) for _ in lines])
+    callers = [verifier.institutions.sealed(caller) for _ in unproven.lines]
+    return partial(_drawn, verifier.parameters, unproven.lines, callers)
 
 
-def _refuse_blocked(verifier: Verifier, caller: Caller, draws: Sequence[Draw], now: int) -> None:
+def _refuse_blocked(draws: Sequence[Draw], blocked: Collection[bytes]) -> None:
     """Before any proof is looked at: whoever is blocked learns nothing more, not even of a draw that would fit."""
     documents = [draw.draft.document for draw in draws]
-    blocked = verifier.institutions.blocked(caller, documents, now)
     error = StateError("your institution is blocked on this document")
     refuse_lines(problems.BLOCKED_ON_DOCUMENT, [(line, error) for line, id_ in enumerate(documents) if id_ in blocked])
 

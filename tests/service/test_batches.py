@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -23,12 +24,13 @@ from schemas import problems
 from schemas.answers import MAXIMUM_BATCH, BatchAccepted, BatchLine, BatchPage, BatchProgress, RegistrationAnswer
 from schemas.canonical import canonical
 from schemas.wire import encode_base64url
-from service import committing
 from service.batches import reading, storage, worker
 from service.batches.storage import BatchStorage, Outcome
 from service.batches.worker import BatchWorker
+from service.planning import financing
 from service.problems import Refusal
 from service.storage import open_storage
+from service.verifier import Verifier
 from tests.builders import (
     NewDraw,
     Paper,
@@ -42,6 +44,9 @@ from tests.builders import (
 from tests.service.harness import Desk, begin_anew, free_port, make_desk, make_directory, process, refused, unchanged
 from tests.service.test_kills import PATIENCE as KILL_PATIENCE
 from tests.service.test_kills import SIGNED, persist
+from zkcore.operations import Draw
+from zkcore.suite import Suite
+from zkcore.verifying.batch import Claim, verify
 
 PATIENCE = 60
 KEY = "the-key-of-one-batch"
@@ -301,6 +306,37 @@ def test_a_stream_ends_before_the_service_stops(desk: Desk, monkeypatch: pytest.
     assert events(desk, batch) == []
 
 
+# --- together -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_lines_of_a_batch_are_verified_in_one_multi_scalar_multiplication(
+    desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of those that are worth it: what fails before any proof is looked at is not among them."""
+    verified: list[int] = []
+
+    def noting(suite: Suite, claims: Sequence[Claim]) -> None:
+        verified.append(len({claim.label.partition(" ")[0] for claim in claims}))
+        verify(suite, claims)
+
+    draws = [[make_draw(world, paper, 5)] for paper in desk.register(*[500] * 9)]
+    expired = [make_draw(world, desk.register(500)[0], 5, expires=desk.now - 1)]
+    monkeypatch.setattr("service.joint.verify", noting)
+    found = finished(desk, accepted(send(desk, body([*draws, expired, b"{}"]))).batch)
+    assert kinds(found) == ["ok"] * 9 + ["expired", "malformed-request"]
+    assert verified == [9]
+
+
+def test_lines_on_one_document_are_decided_one_after_another(desk: Desk, world: World) -> None:
+    """Both rest on one head, so one of them is overtaken; it goes the way of a single request, and is told so."""
+    paper = desk.register(500)[0]
+    lines = [[make_draw(world, paper, 100)], [make_draw(world, paper, 100)], [make_draw(world, desk.register(500)[0], 5)]]
+    found = finished(desk, accepted(send(desk, body(lines))).batch)
+    assert kinds(found) == ["ok", "headroom-not-proven", "ok"]
+    assert len(desk.dump()["draws"]) == 2
+    assert len(desk.dump()["refusals"]) == 1
+
+
 # --- breaking off ---------------------------------------------------------------------------------------------------------
 
 
@@ -333,18 +369,18 @@ def test_a_line_that_cannot_be_worked_on_now_is_tried_again_and_one_that_breaks_
 ) -> None:
     papers = desk.register(500, 500, 500)
     draws = [make_draw(world, paper, 5) for paper in papers]
-    commit, tries = committing.verify_and_commit, {draw.operation.draft.draw: 0 for draw in draws}
+    check, tries = financing.check_financing, {draw.operation.draft.draw: 0 for draw in draws}
 
-    def failing(*arguments: object) -> object:
-        draw = arguments[3].lines[0].draft.draw  # type: ignore[attr-defined]
+    def failing(verifier: Verifier, lines: Sequence[Draw], *arguments: Any) -> object:
+        draw = lines[0].draft.draw
         tries[draw] += 1
         if draw == draws[1].operation.draft.draw and tries[draw] < 10:
             raise Refusal(problems.UNAVAILABLE)
         if draw == draws[2].operation.draft.draw:
             raise ValueError("a secret")
-        return commit(*arguments)  # type: ignore[arg-type]
+        return check(verifier, lines, *arguments)
 
-    monkeypatch.setattr(worker, "verify_and_commit", failing)
+    monkeypatch.setattr("service.committing.check_financing", failing)
     monkeypatch.setattr(worker, "_PAUSE", 0.01)
     found = finished(desk, accepted(send(desk, body([[draw] for draw in draws]))).batch)
     assert kinds(found) == ["ok", "ok", "internal-error"]
