@@ -25,6 +25,7 @@ from service.batches.storage import BatchStorage, Outcome, Progress
 from service.batches.worker import BatchWorker
 from service.idempotency import Answer
 from service.institutions.caller import Bank
+from service.institutions.registry import Caller
 from service.openapi import OF_SIGNED, OF_WRITES, lines_body, problem_answers, success
 from service.paging import USUAL_PAGE, PageLength, PageStart, digits_only
 from service.problems import RETRY_AFTER, Refusal, in_language, language_of
@@ -42,9 +43,9 @@ router = APIRouter(prefix="/v1/batches", tags=["batches"])
 BatchId = Annotated[Identifier, Path(alias="id", description="as the batch was accepted", examples=[examples.BATCH["batch"]])]
 
 
-def _progress(service: Verifier, batch: bytes, owner: bytes) -> Progress:
+def _progress(service: Verifier, batch: bytes, caller: Caller) -> Progress:
     """Raises Refusal alike for a batch that is not there and one that is somebody else's."""
-    progress = BatchStorage(service.storage).progress(batch, owner)
+    progress = BatchStorage(service.storage).progress(batch, service.institutions.owner(caller, batch))
     if progress is None:
         raise Refusal(problems.BATCH_UNKNOWN)
     return progress
@@ -81,9 +82,10 @@ def _accept(service: Verifier, key: BatchKey, lines: Lines, caller: Bank) -> Ans
             if answered is not None:
                 return answered
             batch = secrets.token_bytes(32)
+            owner = service.institutions.owner(caller, batch)
             body = BatchAccepted(batch=batch, total=len(lines)).model_dump_json().encode("utf-8")
             try:
-                return BatchStorage(service.storage).accept(key, batch, caller, lines, service.clock(), body)
+                return BatchStorage(service.storage).accept(key, batch, owner, caller.key, lines, service.clock(), body)
             except Moved:
                 continue
     raise Refusal(problems.UNAVAILABLE, headers=RETRY_AFTER)
@@ -108,7 +110,7 @@ def get_batch(
     limit: PageLength = USUAL_PAGE,
 ) -> Response:
     """`from` counts lines. Up to the first line that is not decided yet: `next` is where to go on, now or later, or null."""
-    progress = _progress(service, batch, caller.institution)
+    progress = _progress(service, batch, caller)
     outcomes = BatchStorage(service.storage).outcomes(batch, start, limit)
     following = start + len(outcomes)
     language = language_of(request.scope)
@@ -131,7 +133,7 @@ def _line(outcome: Outcome, language: Language) -> BatchLine:
 
 
 def _known(service: Service, batch: BatchId, caller: Bank) -> Progress:
-    return _progress(service, batch, caller.institution)
+    return _progress(service, batch, caller)
 
 
 Known = Annotated[Progress, Depends(_known)]
@@ -170,4 +172,4 @@ async def follow_batch(
         if finished or time.monotonic() > until:
             return
         await asyncio.sleep(_LOOK_EVERY)
-        progress = await to_thread.run_sync(_progress, service, batch, caller.institution)
+        progress = await to_thread.run_sync(_progress, service, batch, caller)

@@ -19,10 +19,10 @@ BATCHES = Table(
     Column("unfinished", Boolean, nullable=False, index=True),
     Column("leased", BigInteger, nullable=False),
 )
-"""Batches. `owner` is the institution that may read it, by its keyed digest, `request_key` the key
-that signed it; `received` the time by the service's clock; `done` counts the lines that are
-decided, `failed` those of them that were refused. `leased`: until when
-(unix milliseconds) one process has it in hand."""
+"""Batches. `owner` is a keyed digest of the batch and the institution that may read it, another for every batch; `request_key`
+the key that signed it, until all lines are decided, and zeros from then on; `received` the time by the service's clock; `done`
+counts the lines that are decided, `failed` those of them that were refused. `leased`: until when (unix milliseconds) a process
+has it in hand."""
 
 BATCH_LINES = Table(
     "batch_lines",

@@ -98,6 +98,11 @@ class Institutions:
         """Who called, for the regulator alone: CALLER_SIZE bytes, never the same twice."""
         return seal(self._seal_key, caller.note(), CALLER_SIZE)
 
+    def owner(self, caller: Caller, batch: bytes) -> bytes:
+        """Under what a batch is its caller's institution's: 32 bytes that name neither, so that no two batches show that they
+        are of one institution."""
+        return self._names.pair(caller.institution, batch)
+
     # --- probing ----------------------------------------------------------------------------------------------------------
 
     def blocked(self, caller: Caller, documents: Sequence[bytes], now: int) -> set[bytes]:

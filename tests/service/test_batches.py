@@ -163,6 +163,15 @@ def test_requests_are_deleted_when_they_are_decided_and_answers_stay(desk: Desk,
     assert dump["batches"][0][7] in (0, False)
 
 
+def test_two_batches_do_not_show_that_they_are_of_one_institution(desk: Desk) -> None:
+    for number in range(2):
+        finished(desk, accepted(send(desk, body([b"{}"]), key=f"batch-of-one-bank-{number}")).batch)
+    dump = desk.dump()
+    assert len({row[1] for row in dump["batches"]}) == 2
+    assert not {row[1] for row in dump["batches"]} & {row[0] for row in dump["institutions"]}
+    assert {row[2] for row in dump["batches"]} == {bytes(32)}, "the key that signed them is forgotten"
+
+
 def test_pages_follow_each_other(desk: Desk) -> None:
     found = accepted(send(desk, body([b"{}"] * 5)))
     finished(desk, found.batch)
