@@ -31,7 +31,8 @@ from service.routes import Service, found
 router = APIRouter(prefix="/v1")
 
 
-def _authenticity(request: Request) -> Authenticity:
+async def _authenticity(request: Request) -> Authenticity:
+    # Asynchronous, though it waits for nothing: others are run in a thread each.
     authenticity: Authenticity = request.app.state.authenticity
     return authenticity
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated
 
+from anyio import to_thread
 from fastapi import Depends, Request
 from fastapi.openapi.models import HTTPBase as HTTPBaseModel
 from fastapi.security.base import SecurityBase
@@ -28,7 +29,7 @@ _NONCE_MARGIN = 2 * LIFE
 
 
 class _Scheme(SecurityBase):
-    """How the OpenAPI description tells of it. FastAPI calls it; the work is done by `_authenticate`."""
+    """How a request is signed, as the OpenAPI description tells of it, and who signed it."""
 
     def __init__(self) -> None:
         self.model = HTTPBaseModel(
@@ -40,22 +41,10 @@ class _Scheme(SecurityBase):
         )
         self.scheme_name = "RequestSignature"
 
-    async def __call__(self, request: Request) -> None:
-        return None
-
-
-_SCHEME = _Scheme()
-
-
-async def _body(request: Request) -> bytes:
-    return await request.body()
-
-
-def _authenticate(
-    request: Request, body: Annotated[bytes, Depends(_body)], scheme: Annotated[None, Depends(_SCHEME)]
-) -> Caller:
-    verifier: Verifier = request.app.state.verifier
-    return authenticate(verifier, SignedRequest.of(request, body))
+    async def __call__(self, request: Request) -> Caller:
+        body = await request.body()
+        verifier: Verifier = request.app.state.verifier
+        return await to_thread.run_sync(authenticate, verifier, SignedRequest.of(request, body))
 
 
 def authenticate(verifier: Verifier, request: SignedRequest) -> Caller:
@@ -70,7 +59,7 @@ def authenticate(verifier: Verifier, request: SignedRequest) -> Caller:
     return caller
 
 
-Signed = Annotated[Caller, Depends(_authenticate)]
+Signed = Annotated[Caller, Depends(_Scheme())]
 """Whoever signed the request, in whatever role."""
 
 
