@@ -28,7 +28,7 @@ from service.institutions.counting import DRAWS, Use, count_or_refuse
 from service.institutions.registry import Caller
 from service.metrics import count_overtaken
 from service.planning.documents import plan_amendment, plan_overdrawn, plan_registration, plan_status
-from service.planning.financing import check_financing, draws_rest_on, plan_financing
+from service.planning.financing import Unproven, check_financing, draws_rest_on, plan_financing
 from service.planning.steps import plan_expiry, plan_steps, steps_rest_on
 from service.problems import RETRY_AFTER, Refusal, decoding
 from service.storage import Changes, Moved, Plan, Seen, Wanted, Write
@@ -53,15 +53,15 @@ def register(verifier: Verifier, key: RequestKey, request: RegistrationRequest) 
 def verify_and_commit(verifier: Verifier, caller: Caller, key: RequestKey, request: FinancingRequest) -> Answer:
     """Commit the draws of one financing, all or none."""
     draws = _draws(verifier, request)
+    pairs = verifier.institutions.pairs(caller, _documents(draws))
 
     def prepare(now: int, seen: Seen) -> Plan:
-        blocked = verifier.institutions.blocked(caller, _documents(draws), now)
-        unproven = check_financing(verifier, draws, now, seen, blocked)
+        unproven = check_financing(verifier, draws, now, seen, _blocked(pairs, seen, now))
         plan = plan_financing(verifier, caller, unproven, verifier.joint.rejection(unproven.claims))
         return _counted(caller, plan, len(draws))
 
     with _noting_refusals(verifier, caller, key, draws):
-        return _commit_once(verifier, key, prepare, draws_rest_on(draws))
+        return _commit_once(verifier, key, prepare, draws_rest_on(draws, pairs))
 
 
 def verify_and_commit_all(
@@ -71,13 +71,19 @@ def verify_and_commit_all(
     multiplication, and committed in few transactions. One that is overtaken meanwhile goes the way of a single one."""
     keys, outcomes = [key for key, _ in requests], _Outcomes(len(requests))
     draws = outcomes.each(lambda place: _draws(verifier, requests[place][1]))
-    looked = verifier.storage.look_all([(keys[place], draws_rest_on(own)) for place, own in draws.items()])
+    pairs = verifier.institutions.pairs(caller, [document for own in draws.values() for document in _documents(own)])
+    pair_of = {document: pair for pair, document in pairs.items()}
+    wanted = {place: draws_rest_on(own, [pair_of[document] for document in _documents(own)]) for place, own in draws.items()}
+    looked = verifier.storage.look_all([(keys[place], own) for place, own in wanted.items()])
     seen = outcomes.take(dict(zip(draws, looked, strict=True)))
     outcomes.take({place: item.answer for place, item in seen.items() if item.answer is not None})
 
     now = verifier.clock()
-    blocked = verifier.institutions.blocked(caller, [id_ for own in draws.values() for id_ in _documents(own)], now)
-    unproven = outcomes.each(lambda place: check_financing(verifier, draws[place], now, seen[place], blocked))
+
+    def check(place: int) -> Unproven:
+        return check_financing(verifier, draws[place], now, seen[place], _blocked(pairs, seen[place], now))
+
+    unproven = outcomes.each(check)
     verdicts = verifier.joint.verify_all([own.claims for own in unproven.values()])
     verified = dict(zip(unproven, verdicts, strict=True))
 
@@ -127,6 +133,11 @@ def _draws(verifier: Verifier, request: FinancingRequest) -> list[Draw]:
         with decoding(f"/lines/{line}"):
             draws.append(message.decode(verifier.suite.group))
     return draws
+
+
+def _blocked(pairs: Mapping[bytes, bytes], seen: Seen, now: int) -> set[bytes]:
+    """The documents on which the caller is blocked now."""
+    return {pairs[pair] for pair, until in seen.blocks.items() if until > now}
 
 
 def _documents(draws: Sequence[Draw]) -> list[bytes]:

@@ -40,6 +40,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from service.gathering import Failed, Gathering
 from service.idempotency import Answer, RequestKey, replay
+from service.institutions.tables import BLOCKS
 from service.metrics import transaction
 from service.migrations import migrate, version_of
 from service.problems import Refusal
@@ -84,6 +85,7 @@ _HEADS = {table: select(table.c.id, table.c.head).where(table.c.id.in_(_IDS)) fo
 _USED_CONSENTS = select(CONSENTS.c.document, CONSENTS.c.application).where(
     tuple_(CONSENTS.c.document, CONSENTS.c.application).in_(bindparam("pairs", expanding=True))
 )
+_BLOCKED = select(BLOCKS.c.pair, BLOCKS.c.until).where(BLOCKS.c.pair.in_(bindparam("pairs", expanding=True)))
 _LOCKED_LOG = select(LOG.c.size, LOG.c.time).with_for_update()
 _GROWN_LOG = update(LOG)
 _MOVES = {
@@ -144,22 +146,26 @@ Plan = Callable[[int], Changes]
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a request rests on: documents, draws and applications (both by the draw's id), consents (document, application)."""
+    """What a request rests on: documents, draws and applications (both by the draw's id), consents (document, application), and
+    blocks (keyed digests of institution and document)."""
 
     documents: Sequence[bytes] = ()
     draws: Sequence[bytes] = ()
     consents: Sequence[tuple[bytes, bytes]] = ()
+    blocks: Collection[bytes] = ()
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What there is of it, and what was answered to the same request before. `documents`: those of its draws are there, too."""
+    """What there is of it, and what was answered to the same request before. `documents`: those of its draws are there, too.
+    `blocks`: until when each of them lasts or lasted."""
 
     answer: Answer | None
     documents: Mapping[bytes, DocumentState]
     draws: Mapping[bytes, DrawState]
     applications: Mapping[bytes, ApplicationState]
     consents: set[tuple[bytes, bytes]]
+    blocks: Mapping[bytes, int]
 
 
 @dataclass(frozen=True)
@@ -233,7 +239,8 @@ class Storage:
             named = {id_ for _, wanted in asked for id_ in wanted.documents}
             documents = self._documents(connection, named | drawn_on)
             consents = _known_consents(connection, {pair for _, wanted in asked for pair in wanted.consents})
-        everything = Seen(None, documents, draws, applications, consents)
+            blocks = _known_blocks(connection, {pair for _, wanted in asked for pair in wanted.blocks})
+        everything = Seen(None, documents, draws, applications, consents, blocks)
         return [_seen(key, answers.get(key.digest), wanted, everything) for key, wanted in asked]
 
     def documents(self, ids: Sequence[bytes]) -> dict[bytes, DocumentState]:
@@ -402,6 +409,12 @@ def _known_consents(connection: Connection, pairs: Collection[tuple[bytes, bytes
     return {(row.document, row.application) for row in rows}
 
 
+def _known_blocks(connection: Connection, pairs: Collection[bytes]) -> dict[bytes, int]:
+    if not pairs:
+        return {}
+    return {row.pair: row.until for row in connection.execute(_BLOCKED, {"pairs": list(pairs)})}
+
+
 def _seen(key: RequestKey, answered: Row[Any] | None, wanted: Wanted, everything: Seen) -> Seen | Failed:
     """Of everything that was looked up, what this request asked for."""
     try:
@@ -416,7 +429,8 @@ def _seen(key: RequestKey, answered: Row[Any] | None, wanted: Wanted, everything
         *(application.document for application in applications.values()),
     ]
     documents = {id_: everything.documents[id_] for id_ in named if id_ in everything.documents}
-    return Seen(answer, documents, draws, applications, everything.consents.intersection(wanted.consents))
+    blocks = {pair: everything.blocks[pair] for pair in wanted.blocks if pair in everything.blocks}
+    return Seen(answer, documents, draws, applications, everything.consents.intersection(wanted.consents), blocks)
 
 
 def _plan(write: Write, time: int) -> Changes | Failed:

@@ -51,12 +51,8 @@ def authenticate(verifier: Verifier, request: SignedRequest) -> Caller:
     """The caller, whose request is now counted and cannot come again. Raises Refusal."""
     institutions, now = verifier.institutions, verifier.clock()
     signature = read_signature(request, verifier.parameters.origin, now)
-    caller = institutions.registry.caller(signature.key, now)
-    if caller is None:
-        raise not_permitted("the key of this signature (keyid) is not registered, not active, or revoked")
     signature.verify()
-    institutions.admit(caller, signature.nonce_digest, signature.created + _NONCE_MARGIN, REQUESTS, now)
-    return caller
+    return institutions.admit(signature.key, signature.nonce_digest, signature.created + _NONCE_MARGIN, REQUESTS, now)
 
 
 Signed = Annotated[Caller, Depends(_Scheme())]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete
@@ -20,7 +20,7 @@ from service.institutions.rules import Rules
 from service.institutions.sealing import seal
 from service.institutions.signatures import invalid
 from service.institutions.tables import REQUEST_NONCES
-from service.problems import Refusal
+from service.problems import not_permitted
 from service.storage import Storage
 
 _KEPT = {
@@ -33,20 +33,21 @@ _LARGEST_GROUP = 64
 
 @dataclass(frozen=True)
 class Admission:
-    """A request whose signature holds, to be counted and remembered."""
+    """A request whose signature holds under `key`, to be counted, and remembered by its nonce (a digest, 32 bytes)."""
 
-    caller: Caller
+    key: bytes
     nonce: bytes
     until: int
     budget: Budget
     now: int
 
 
-def _unseen(connection: Connection, asked: Sequence[Admission]) -> set[int]:
+def _unseen(connection: Connection, asked: Mapping[int, Admission]) -> list[int]:
     """Keep the nonces; the places of those that were not kept before, the first where one stands twice."""
-    first = {item.nonce: place for place, item in reversed(list(enumerate(asked)))}
+    first = {item.nonce: place for place, item in sorted(asked.items(), reverse=True)}
     rows = [{"id": nonce, "until": asked[place].until} for nonce, place in sorted(first.items())]
-    return {first[nonce] for nonce in connection.scalars(_KEPT[connection.dialect.name], rows)}
+    kept = connection.scalars(_KEPT[connection.dialect.name], rows) if rows else ()
+    return sorted(first[nonce] for nonce in kept)
 
 
 class Institutions:
@@ -57,31 +58,39 @@ class Institutions:
         self._names = Pseudonyms(service_key)
         self.registry = Registry(storage, self._names)
         self._admissions = Gathering(self._admit, lambda: _LARGEST_GROUP)
-        self._blocks = Gathering(self._blocked, lambda: _LARGEST_GROUP)
         self._forgotten = 0
 
     # --- every request ----------------------------------------------------------------------------------------------------
 
-    def admit(self, caller: Caller, nonce: bytes, until: int, budget: Budget, now: int) -> None:
-        """Count one request and remember its nonce (a digest, 32 bytes) until then. Raises Refusal: too many, or seen."""
-        self._admissions.submit(Admission(caller, nonce, until, budget, now))
+    def admit(self, key: bytes, nonce: bytes, until: int, budget: Budget, now: int) -> Caller:
+        """Whose key this is, after counting one request and remembering its nonce (a digest, 32 bytes) until then.
 
-    def _admit(self, asked: Sequence[Admission]) -> list[Failed | None]:
+        Raises Refusal: nobody's or not good now, seen before, or too many.
+        """
+        return self._admissions.submit(Admission(key, nonce, until, budget, now))
+
+    def _admit(self, asked: Sequence[Admission]) -> list[Caller | Failed]:
         """Those that come together in one transaction, each by itself: what is refused of one leaves nothing."""
+        unknown = not_permitted("the key of this signature (keyid) is not registered, not active, or revoked")
+        seen = invalid("signature-input", "this nonce was used before: sign anew for every attempt")
         with self._storage.writing("admit_requests") as connection:
             if connection.dialect.name == "postgresql":
                 # What a crash may take back is a nonce of its last moment; the writes themselves are replayed by their keys.
                 connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+            found = self.registry.callers(connection, [(item.key, item.now) for item in asked])
+            callers = {place: caller for place, caller in enumerate(found) if caller is not None}
             self._forget_nonces(connection, min(item.now for item in asked))
-            unseen = sorted(_unseen(connection, asked))
-            uses = [Use(asked[place].caller, asked[place].budget, 1, asked[place].now) for place in unseen]
-            counted = dict(zip(unseen, count(connection, uses), strict=True))
-            refused = [asked[place].nonce for place, refusal in counted.items() if refusal is not None]
+            unseen = _unseen(connection, {place: asked[place] for place in callers})
+            uses = [Use(callers[place], asked[place].budget, 1, asked[place].now) for place in unseen]
+            refusals = dict(zip(unseen, count(connection, uses), strict=True))
+            refused = [asked[place].nonce for place, refusal in refusals.items() if refusal is not None]
             if refused:
                 connection.execute(delete(REQUEST_NONCES).where(REQUEST_NONCES.c.id.in_(refused)))
-        seen = Failed(invalid("signature-input", "this nonce was used before: sign anew for every attempt"))
-        outcomes = [counted.get(place, seen) for place in range(len(asked))]
-        return [Failed(outcome) if isinstance(outcome, Refusal) else outcome for outcome in outcomes]
+        outcomes: list[Caller | Failed] = []
+        for place in range(len(asked)):
+            refusal = refusals.get(place, seen) if place in callers else unknown
+            outcomes.append(callers[place] if refusal is None else Failed(refusal))
+        return outcomes
 
     def _forget_nonces(self, connection: Connection, now: int) -> None:
         """Those whose time is over, once a second."""
@@ -105,16 +114,9 @@ class Institutions:
 
     # --- probing ----------------------------------------------------------------------------------------------------------
 
-    def blocked(self, caller: Caller, documents: Sequence[bytes], now: int) -> set[bytes]:
-        """Those of the documents on which the caller's institution is blocked now."""
-        pairs = {self._names.pair(caller.institution, document): document for document in documents}
-        return {pairs[pair] for pair, until in self._blocks.submit(pairs).items() if until > now}
-
-    def _blocked(self, asked: Sequence[Collection[bytes]]) -> list[dict[bytes, int]]:
-        """For requests that come together, in one query: those of their pairs that were blocked, and until when."""
-        with self._storage.asking("blocked") as connection:
-            until = probing.blocked_until(connection, {pair for pairs in asked for pair in pairs})
-        return [{pair: until[pair] for pair in pairs if pair in until} for pairs in asked]
+    def pairs(self, caller: Caller, documents: Iterable[bytes]) -> dict[bytes, bytes]:
+        """By what blocks of the caller's institution on these documents are kept (32 bytes that name neither): the document."""
+        return {self._names.pair(caller.institution, document): document for document in documents}
 
     def note_refusals(self, caller: Caller, key: RequestKey, documents: Iterable[bytes], now: int) -> None:
         """The caller's request was refused because the headroom of these documents was not proven. One request counts once,

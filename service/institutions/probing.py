@@ -7,9 +7,9 @@ see it. SPEC.md, section 14, "What a refusal reveals"; SECURITY.md, "Probing", s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from schemas.answers import Block
@@ -22,7 +22,6 @@ WINDOW = 86_400
 """Seconds within which refusals add up."""
 BLOCKED = 86_400
 """Seconds that a block lasts."""
-_BLOCKED = select(BLOCKS.c.pair, BLOCKS.c.until).where(BLOCKS.c.pair.in_(bindparam("pairs", expanding=True)))
 
 
 def lock(connection: Connection, institution: bytes) -> None:
@@ -44,12 +43,6 @@ def block(connection: Connection, pair: bytes, document: bytes, now: int) -> int
     connection.execute(delete(BLOCKS).where(BLOCKS.c.pair == pair))
     connection.execute(insert(BLOCKS).values(pair=pair, document=document, time=now, until=now + BLOCKED))
     return now + BLOCKED
-
-
-def blocked_until(connection: Connection, pairs: Collection[bytes]) -> dict[bytes, int]:
-    """Those of the pairs that are or were blocked, and until when."""
-    rows = connection.execute(_BLOCKED, {"pairs": list(pairs)})
-    return {row.pair: row.until for row in rows}
 
 
 def unblock(connection: Connection, pair_of: Callable[[bytes], bytes], document: bytes | None) -> int:

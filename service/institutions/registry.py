@@ -13,7 +13,6 @@ from typing import Any, Literal, get_args
 from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select, update
 
 from schemas.callers import CallerNote
-from service.gathering import Gathering
 from service.institutions.pseudonyms import Pseudonyms
 from service.institutions.tables import INSTITUTIONS, LIMITS, REQUEST_KEYS
 from service.storage import Storage
@@ -22,8 +21,6 @@ Role = Literal["attester", "bank", "regulator", "auditor", "operator"]
 ROLES: tuple[Role, ...] = get_args(Role)
 DEEPEST = 3
 """Legal person, branch, outlet."""
-_LARGEST_GROUP = 64
-"""Requests whose callers are looked up together, at most."""
 
 
 # Statements of every request, made once: to make one takes the library longer than to run it.
@@ -104,21 +101,20 @@ class Registry:
 
     def __init__(self, storage: Storage, pseudonyms: Pseudonyms) -> None:
         self._storage, self._names = storage, pseudonyms
-        self._callers = Gathering(self._find_callers, lambda: _LARGEST_GROUP)
 
     # --- who calls --------------------------------------------------------------------------------------------------------
 
     def caller(self, key: bytes, now: int) -> Caller | None:
         """Whose key this is, if it is good now and nobody on its holder's path is revoked."""
-        return self._callers.submit((key, now))
+        with self._storage.reading("caller") as connection:
+            return self.callers(connection, [(key, now)])[0]
 
-    def _find_callers(self, asked: Sequence[tuple[bytes, int]]) -> list[Caller | None]:
-        """For requests that come together, in one transaction."""
-        with self._storage.reading("callers") as connection:
-            wanted = list({key for key, _ in asked})
-            rows = {row["key"]: row for row in connection.execute(_KEYS, {"keys": wanted}).mappings()}
-            members = _members(connection, {row["institution"] for row in rows.values()})
-            limits = _limits(connection, list(members))
+    def callers(self, connection: Connection, asked: Sequence[tuple[bytes, int]]) -> list[Caller | None]:
+        """The same for each of many keys and times, in the transaction of whoever asks."""
+        wanted = list({key for key, _ in asked})
+        rows = {row["key"]: row for row in connection.execute(_KEYS, {"keys": wanted}).mappings()}
+        members = _members(connection, {row["institution"] for row in rows.values()})
+        limits = _limits(connection, list(members)) if members else {}
         return [self._caller(rows[key], members, limits, now) if key in rows else None for key, now in asked]
 
     def _caller(

@@ -35,12 +35,12 @@ class Line:
     moved: DrawState | None
 
 
-def draws_rest_on(draws: Sequence[Draw]) -> Wanted:
-    """What has to be read before a financing of these draws is planned."""
+def draws_rest_on(draws: Sequence[Draw], pairs: Collection[bytes]) -> Wanted:
+    """What has to be read before a financing of these draws is planned. `pairs`: what blocks on its documents are kept by."""
     drafts = [draw.draft for draw in draws]
     moves = [draft.moves for draft in drafts if draft.moves is not None]
     consents = [consent for consent in _consents(draws) if consent]
-    return Wanted([draft.document for draft in drafts], [*(draft.draw for draft in drafts), *moves], consents)
+    return Wanted([draft.document for draft in drafts], [*(draft.draw for draft in drafts), *moves], consents, pairs)
 
 
 @dataclass(frozen=True)

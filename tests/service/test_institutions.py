@@ -24,12 +24,14 @@ from schemas.canonical import canonical, parse_strict
 from schemas.request_keys import rotation_bytes
 from schemas.wire import decode_base64url, encode_base64url
 from service.cli import app
+from service.gathering import Failed
 from service.institutions.counting import DRAWS, REQUESTS, Budget
 from service.institutions.desk import Admission
 from service.institutions.registry import Caller, RegistryError
 from service.problems import Refusal
 from tests.builders import ORIGIN, Paper, World, make_draw, make_identity, make_reduce
 from tests.service.harness import (
+    ATTESTER,
     ATTESTER_KEY,
     BANK,
     BANK_KEY,
@@ -404,21 +406,29 @@ def test_of_requests_that_are_admitted_together_each_is_by_itself(desk: Desk) ->
     """One that comes twice is admitted once; those beyond a limit are refused, and leave neither a nonce nor a count."""
     institutions = desk.verifier.institutions
     set_limits(desk, BANK, requests_per_minute=3)
-    bank, customs = caller(desk, BANK_KEY), caller(desk, ATTESTER_KEY)
+    bank, customs, nobody = BANK_KEY.public, ATTESTER_KEY.public, bytes(32)
 
-    def admission(who: Caller, nonce: int) -> Admission:
-        return Admission(who, bytes([nonce]) * 32, desk.now + 600, REQUESTS, desk.now)
+    def admission(key: bytes, nonce: int) -> Admission:
+        return Admission(key, bytes([nonce]) * 32, desk.now + 600, REQUESTS, desk.now)
 
-    asked = [admission(bank, 1), admission(customs, 2), admission(bank, 1), *(admission(bank, nonce) for nonce in (3, 4, 5, 6))]
-    refusals = [None if outcome is None else outcome.error for outcome in institutions._admit(asked)]
-    told = [refusal.problem if isinstance(refusal, Refusal) else refusal for refusal in refusals]
-    twice, too_many = problems.SIGNATURE_INVALID, problems.RATE_LIMITED
-    assert told == [None, None, twice, None, None, too_many, too_many]
+    def told(*asked: Admission) -> list[object]:
+        """The caller's holder, or the problem."""
+        found = institutions._admit(asked)
+        errors = [item.error if isinstance(item, Failed) else None for item in found]
+        problems_ = [error.problem if isinstance(error, Refusal) else error for error in errors]
+        return [
+            item.member.holder if isinstance(item, Caller) else problem for item, problem in zip(found, problems_, strict=True)
+        ]
+
+    asked = [admission(bank, 1), admission(customs, 2), admission(bank, 1), admission(nobody, 8)]
+    asked += [admission(bank, nonce) for nonce in (3, 4, 5, 6)]
+    twice, too_many, unknown = problems.SIGNATURE_INVALID, problems.RATE_LIMITED, problems.NOT_PERMITTED
+    assert told(*asked) == [BANK, ATTESTER, twice, unknown, BANK, BANK, too_many, too_many]
     rows = desk.dump()
     assert sorted(row[0][0] for row in rows["request_nonces"]) == [1, 2, 3, 4]
     assert sorted(row[-1] for row in rows["counters"]) == [1, 3]
-    again = institutions._admit([admission(bank, 5), admission(customs, 7)])
-    assert [outcome is None for outcome in again] == [False, True]
+    assert told(admission(bank, 5), admission(customs, 7)) == [too_many, ATTESTER]
+    assert told(admission(nobody, 9)) == [unknown]
     desk.now += MINUTE
-    assert institutions._admit([admission(bank, 5)]) == [None]
+    assert told(admission(bank, 5)) == [BANK]
     assert sorted(row[-1] for row in desk.dump()["counters"]) == [1, 2]

@@ -28,7 +28,6 @@ from schemas import problems
 from schemas.callers import ProbingNote
 from schemas.sealed import ApprovalFile, DraftFile
 from service.institutions.registry import RegistryError
-from service.planning import financing
 from service.storage import database_address
 from tests.builders import World, make_draw, make_overdraw
 from tests.parties.scene import FIRST, SECOND, TOKEN, Scene
@@ -90,7 +89,7 @@ def test_the_story(scene: Scene, monkeypatch: pytest.MonkeyPatch, capsys: pytest
     approval = scene.approve(draft)
     assert approval.refused is None
     with monkeypatch.context() as patched:
-        patched.setattr(financing, "require_claims", lambda *_: pytest.fail("a proof was looked at"))
+        patched.setattr("service.joint.verify", lambda *_: pytest.fail("a proof was looked at"))
         assert refusal(lambda: commit(bank, approval)) == problems.BLOCKED_ON_DOCUMENT.slug
     assert draws_on(scene) == drawn
 
