@@ -13,6 +13,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from threading import Event, Thread
 
 from schemas import problems
@@ -33,6 +34,8 @@ LEASE = 5
 _AT_ONCE = 500
 """Lines that are read, verified, committed and noted together: some 3.3 MB where each is one draw. With more of them a line
 hardly costs less, and whoever watches would wait longer for the first answers."""
+_BYTES_AT_ONCE = 8 << 20
+"""Of these lines: a line may have a hundred draws, and a query takes only so many parameters."""
 _PAUSE = 0.5
 """Seconds between looks for what other processes accepted or left, and before what failed is tried again."""
 _ATTEMPTS = 5
@@ -81,7 +84,7 @@ class BatchWorker:
         batch = self._storage.claim(now, now + 1000 * LEASE)
         if batch is None:
             return False
-        lines = self._storage.undecided(batch, _AT_ONCE)
+        lines = _first(self._storage.undecided(batch, _AT_ONCE))
         caller = self._verifier.institutions.registry.caller(self._storage.signed_by(batch), self._verifier.clock())
         found = zip(lines, self._outcomes(caller, batch, lines), strict=True)
         outcomes = [outcome for (line, _), answer in found if (outcome := self._outcome(batch, line, answer)) is not None]
@@ -115,6 +118,12 @@ class BatchWorker:
             if self._failures[batch, line] < _ATTEMPTS:
                 return None
         return Outcome(line, refusal.problem.status, problem_of(refusal).model_dump_json().encode("utf-8"))
+
+
+def _first(lines: Sequence[tuple[int, bytes]]) -> Sequence[tuple[int, bytes]]:
+    """As many of the first lines as are worked on at once; one at least, where there is any."""
+    ends = accumulate(len(request) for _, request in lines)
+    return lines[: max(1, sum(end <= _BYTES_AT_ONCE for end in ends))]
 
 
 def _read(request: bytes) -> FinancingRequest | Failed:

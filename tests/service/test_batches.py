@@ -336,6 +336,24 @@ def test_the_lines_of_a_batch_are_verified_in_one_multi_scalar_multiplication(
     assert verified == [9]
 
 
+def test_large_lines_are_worked_on_a_few_at_a_time(desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    verified: list[int] = []
+
+    def noting(suite: Suite, claims: Sequence[Claim]) -> None:
+        verified.append(len({claim.label.rpartition(":")[0] for claim in claims}))
+        verify(suite, claims)
+
+    papers = desk.register(*[500] * 6)
+    financings = [[make_draw(world, paper, 5) for paper in papers[first : first + 2]] for first in range(0, 6, 2)]
+    data = body(financings)
+    monkeypatch.setattr(worker, "_BYTES_AT_ONCE", len(data) * 3 // 4)
+    monkeypatch.setattr("service.joint.verify", noting)
+    assert kinds(finished(desk, accepted(send(desk, data)).batch)) == ["ok"] * 3
+    assert verified == [4, 2]
+    assert worker._first([]) == []
+    assert worker._first([(0, b"x" * (9 << 20)), (1, b"")]) == [(0, b"x" * (9 << 20))]
+
+
 def test_lines_on_one_document_are_decided_one_after_another(desk: Desk, world: World) -> None:
     """Both rest on one head, so one of them is overtaken; it goes the way of a single request, and is told so."""
     paper = desk.register(500)[0]
