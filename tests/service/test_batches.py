@@ -336,6 +336,17 @@ def test_the_lines_of_a_batch_are_verified_in_one_multi_scalar_multiplication(
     assert verified == [9]
 
 
+def test_how_a_batch_went_does_not_bound_the_groups_of_others(desk: Desk, world: World) -> None:
+    """Neither does a batch of false lines slow others down, nor one of good lines let groups under attack grow again."""
+    first, second = desk.register(500, 500)
+    desk.verifier.joint.bound.claims = 7
+    found = finished(
+        desk, accepted(send(desk, body([[make_overdraw(world, first, 501)], [make_draw(world, second, 5)]]))).batch
+    )
+    assert kinds(found) == ["headroom-not-proven", "ok"]
+    assert desk.verifier.joint.bound.claims == 7
+
+
 def test_large_lines_are_worked_on_a_few_at_a_time(desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     verified: list[int] = []
 
