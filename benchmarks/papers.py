@@ -18,14 +18,13 @@ from benchmarks.scenario import Document, World
 from benchmarks.serving import Service
 from parties.bank.check import check_papers
 from parties.bank.desk import Desk
-from parties.common.authenticity import evaluate, live_keys, make_record
 from parties.common.credentials import Said, issue_credential
 from parties.common.home import Home
 from parties.common.keyring import About, create_signer
+from parties.common.request_keys import RequestSecret
 from parties.common.runtime import connect
-from parties.customs.publish import draft_of
-from schemas.authenticity import MAXIMUM_RECORDS, PublicationRequest, RecordMessage
-from zkcore.randomness import SystemRandomness
+from parties.customs.publish import draft_of, keep_unpublished, publish_unpublished
+from schemas.identities import Role
 
 _DATE = "2026-03-02"
 _HOLDER = "91330200MA2AB1CD0"
@@ -34,30 +33,23 @@ _TOTAL = f"{scenario.LIMIT // 100}.{scenario.LIMIT % 100:02}"
 
 def publish(world: World, service: Service, papers: Sequence[Document], folder: Path) -> bytes:
     """The attester publishes a record of each of these registered documents. Returns the bank's file about them, as CSV."""
-    client = connect(service.url, serving.requester(serving.ATTESTER))
-    key = live_keys(Home.create(folder / "attester"), client)[0]
+    office = open_desk(world, service, folder, "attester", serving.ATTESTER)
+    said = [_said(paper, number) for number, paper in enumerate(papers)]
     drafts = [
-        draft_of(issue_credential(world.suite, world.parameters, _said(paper, i), world.attester, world.randomness))
-        for i, paper in enumerate(papers)
+        draft_of(issue_credential(world.suite, world.parameters, item, world.attester, world.randomness)) for item in said
     ]
-    found = evaluate(client, key, [draft.fields for draft in drafts], world.randomness)
-    records = [
-        RecordMessage(token=item.token, record=make_record(item, draft.credential, world.randomness))
-        for item, draft in zip(found, drafts, strict=True)
-    ]
-    for start in range(0, len(records), MAXIMUM_RECORDS):
-        client.publish(PublicationRequest(epoch=key.epoch, records=records[start : start + MAXIMUM_RECORDS]))
+    keep_unpublished(office.home, drafts)
+    publish_unpublished(office)
     rows = [f"{draft.number},{draft.holder},{draft.currency},{_TOTAL},{_DATE}" for draft in drafts]
     return "\n".join(["declaration_number,owner_credit_code,currency,total,declared_on", *rows]).encode("utf-8")
 
 
-def open_desk(world: World, service: Service, folder: Path) -> Desk:
-    """A bank at work, as its command would open it."""
-    home = Home.create(folder / "bank")
-    signer = create_signer(home, world.suite, About("bank", "bank", "Bank", scenario.ORIGIN), world.randomness)
-    signer = replace(signer, request=serving.BANK)
-    client = connect(service.url, signer.requester)
-    return Desk(world.suite, home, signer, client, SystemRandomness(), int(time.time()))
+def open_desk(world: World, service: Service, folder: Path, role: Role, request: RequestSecret) -> Desk:
+    """An institution at work with this request key, as a command would open it. What it has serves an attester as well."""
+    home = Home.create(folder / role)
+    signer = create_signer(home, world.suite, About(role, role, role, scenario.ORIGIN), world.randomness)
+    signer = replace(signer, request=request)
+    return Desk(world.suite, home, signer, connect(service.url, signer.requester), world.randomness, int(time.time()))
 
 
 def check(desk: Desk, content: bytes) -> int:

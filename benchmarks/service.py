@@ -121,7 +121,7 @@ class Bench:
             shown = papers.publish(self.world, service, [workers.registered(self.world, one) for one in committed], folder)
             (folder / "papers.csv").write_bytes(shown)
             (folder / "draws").write_bytes(b"\n".join(financing([draw]).body for draw in draws))
-            bank = papers.open_desk(self.world, service, folder)
+            bank = papers.open_desk(self.world, service, folder, "bank", serving.BANK)
             started = time.perf_counter()
             if papers.check(bank, (folder / "papers.csv").read_bytes()) != count:
                 raise RuntimeError("authentic papers were not confirmed")

@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
@@ -70,12 +70,11 @@ def _administer(server: str, statement: str) -> None:
 
 def begin(world: World, database: str) -> None:
     """The world's log in an empty database, with an attester and a bank that may call."""
-    storage = open_storage(database, world.suite.group, workers=1)
-    store(storage, world.genesis)
-    registry = Registry(storage, Pseudonyms(_SERVICE_KEY))
-    registry.admit("customs", "attester", ATTESTER.public, world.genesis.time)
-    registry.admit("bank", "bank", BANK.public, world.genesis.time)
-    storage.close()
+    with closing(open_storage(database, world.suite.group, workers=1)) as storage:
+        store(storage, world.genesis)
+        registry = Registry(storage, Pseudonyms(_SERVICE_KEY))
+        registry.admit("customs", "attester", ATTESTER.public, world.genesis.time)
+        registry.admit("bank", "bank", BANK.public, world.genesis.time)
 
 
 def requester(secret: RequestSecret) -> Requester:

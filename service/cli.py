@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import Annotated, NoReturn, TypeVar
+from typing import Annotated, NoReturn
 
 import typer
 from sqlalchemy.exc import SQLAlchemyError
@@ -47,7 +48,6 @@ _USAGE = 2
 _USUAL_ROLE = "customs"
 _PRIVATE_UMASK = 0o077
 _TOKEN_BYTES = 32
-T = TypeVar("T")
 
 app = typer.Typer(no_args_is_help=True, help="The verifier service: it checks every proof and sees no amount.")
 
@@ -106,14 +106,11 @@ def begin(
     identities = [(role, read_identity(path)) for role, path in map(_attester, attesters)]
     genesis = compose(suite, origin, bureau, identities, load_kinds(kinds), int(time.time()))
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    storage = open_storage(database, suite.group, workers=1)
-    try:
+    with _open(database) as storage:
         store(storage, genesis)
         registry = Registry(storage, Pseudonyms(make_service_key(directory / KEY_NAME)))
         for identity in (bureau, *(attester for _, attester in identities)):
             admit_identity(registry, identity, genesis.time)
-    finally:
-        storage.close()
     token = directory / TOKEN_NAME
     with os.fdopen(os.open(token, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
         file.write(secrets.token_urlsafe(_TOKEN_BYTES) + "\n")
@@ -153,7 +150,8 @@ def rotate_evaluation_key(
 def _add_key(directory: Path, settings: Settings) -> str:
     path, now = directory / EVALUATION_KEYS_NAME, int(time.time())
     if not path.exists():
-        epoch = 1 + _with_storage(settings.database, newest_epoch)
+        with _open(settings.database) as storage:
+            epoch = 1 + newest_epoch(storage)
         create_keys(path, now, epoch)
         return f"Epoch {epoch} has begun in {path}. Attesters publish their records next: tradeveil customs publish."
     epoch = add_key(path, now)
@@ -163,7 +161,8 @@ def _add_key(directory: Path, settings: Settings) -> str:
 def _retire(directory: Path, settings: Settings, epoch: int) -> str:
     """First nobody is answered under it any more, then its records go."""
     end_key(directory / EVALUATION_KEYS_NAME, epoch, int(time.time()))
-    dropped = _with_storage(settings.database, lambda storage: drop_records(storage, epoch))
+    with _open(settings.database) as storage:
+        dropped = drop_records(storage, epoch)
     return f"Epoch {epoch} has ended; {dropped} records of it are forgotten."
 
 
@@ -176,7 +175,8 @@ def migrate(directory: Directory) -> None:
     os.umask(_PRIVATE_UMASK)
     try:
         _make_missing_key(directory)
-        before, after = _with_storage(load_settings(directory).database, _migrate)
+        with _open(load_settings(directory).database) as storage:
+            before, after = _migrate(storage)
     except (SettingsError, ZkError, OSError) as error:
         _fail(str(error))
     except SQLAlchemyError as error:
@@ -197,20 +197,18 @@ def _make_missing_key(directory: Path) -> None:
     """For a directory from before there was one. Raises SettingsError where one is lost that institutions are under."""
     path, database = directory / KEY_NAME, effective(directory)["database"]
     absent = database.source == "default" and not (directory / DATABASE_NAME).is_file()
-    if not path.exists() and not absent and _with_storage(str(database.value), lambda storage: storage.holds(INSTITUTIONS)):
-        raise SettingsError(
-            f"{path} is missing, and the database names institutions under it; bring the file back from its backup"
-        )
+    if not path.exists() and not absent:
+        with _open(str(database.value)) as storage:
+            if storage.holds(INSTITUTIONS):
+                raise SettingsError(
+                    f"{path} is missing, and the database names institutions under it; bring the file back from its backup"
+                )
     make_service_key(path)
 
 
-def _with_storage(database: str, work: Callable[[Storage], T]) -> T:
-    """What this gives over the database, which is closed again."""
-    storage = open_storage(database, engine.load().group, workers=1)
-    try:
-        return work(storage)
-    finally:
-        storage.close()
+def _open(database: str) -> closing[Storage]:
+    """The database, for a `with`."""
+    return closing(open_storage(database, engine.load().group, workers=1))
 
 
 Host = Annotated[str | None, typer.Option(help="The address to listen on: loopback, unless told.", show_default=False)]

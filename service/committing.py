@@ -26,6 +26,7 @@ from service.gathering import Failed
 from service.idempotency import Answer, RequestKey
 from service.institutions.counting import DRAWS, Use, count_or_refuse
 from service.institutions.registry import Caller
+from service.joint import rejection_of
 from service.metrics import count_overtaken
 from service.planning.documents import plan_amendment, plan_overdrawn, plan_registration, plan_status
 from service.planning.financing import Unproven, check_financing, draws_rest_on, plan_financing
@@ -71,17 +72,15 @@ def verify_and_commit_all(
     multiplication, and committed in few transactions. One that is overtaken meanwhile goes the way of a single one."""
     keys, outcomes = [key for key, _ in requests], _Outcomes(len(requests))
     draws = outcomes.each(lambda place: _draws(verifier, requests[place][1]))
-    pairs = verifier.institutions.pairs(caller, [document for own in draws.values() for document in _documents(own)])
-    pair_of = {document: pair for pair, document in pairs.items()}
-    wanted = {place: draws_rest_on(own, [pair_of[document] for document in _documents(own)]) for place, own in draws.items()}
-    looked = verifier.storage.look_all([(keys[place], own) for place, own in wanted.items()])
+    pairs = {place: verifier.institutions.pairs(caller, _documents(own)) for place, own in draws.items()}
+    looked = verifier.storage.look_all([(keys[place], draws_rest_on(own, pairs[place])) for place, own in draws.items()])
     seen = outcomes.take(dict(zip(draws, looked, strict=True)))
     outcomes.take({place: item.answer for place, item in seen.items() if item.answer is not None})
 
     now = verifier.clock()
 
     def check(place: int) -> Unproven:
-        return check_financing(verifier, draws[place], now, seen[place], _blocked(pairs, seen[place], now))
+        return check_financing(verifier, draws[place], now, seen[place], _blocked(pairs[place], seen[place], now))
 
     unproven = outcomes.each(check)
     verdicts = verifier.joint.verify_all([own.claims for own in unproven.values()])
@@ -89,7 +88,8 @@ def verify_and_commit_all(
 
     def plan(place: int) -> Plan:
         with _noting_refusals(verifier, caller, keys[place], draws[place]):
-            return _counted(caller, plan_financing(verifier, caller, unproven[place], verified[place]), len(draws[place]))
+            rejected = rejection_of(verified[place])
+            return _counted(caller, plan_financing(verifier, caller, unproven[place], rejected), len(draws[place]))
 
     plans = outcomes.each(plan)
     committed = verifier.storage.commit_all([Write(keys[place], now, own) for place, own in plans.items()])

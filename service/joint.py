@@ -100,6 +100,15 @@ class JointVerification:
         return None
 
 
+def rejection_of(verdict: Failed | None) -> BatchRejected | None:
+    """What a verdict rejects, if anything. Raises what else came in between: it says nothing about the claims."""
+    if verdict is None:
+        return None
+    if isinstance(verdict.error, BatchRejected):
+        return verdict.error
+    raise verdict.error
+
+
 def _by_request(count: int, failures: Sequence[tuple[str, ZkError]]) -> list[Failed | None]:
     """To each request what failed of its own claims, under its own labels."""
     own: list[list[tuple[str, ZkError]]] = [[] for _ in range(count)]

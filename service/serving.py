@@ -20,6 +20,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -177,11 +178,8 @@ def _serve_with_workers(settings: Settings, listening: socket.socket, say: Calla
 def _check(settings: Settings) -> tuple[str, str]:
     """The log's origin and the engine's name, after finding out here, once, whether workers will be able to start."""
     suite = engine.load()
-    storage = open_storage(settings.database, suite.group, 1)
-    try:
+    with closing(open_storage(settings.database, suite.group, 1)) as storage:
         return open_verifier(suite, storage, _clock, settings.service_key).parameters.origin, suite.engine
-    finally:
-        storage.close()
 
 
 class _Supervisor(Multiprocess):

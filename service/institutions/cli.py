@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -245,12 +245,9 @@ def _registry(directory: Path) -> Iterator[tuple[Institutions, str]]:
     """The institutions of a service's database, and its log's origin; whatever is wrong becomes one line and an exit code."""
     try:
         settings = load_settings(directory)
-        storage = open_storage(settings.database, engine.load().group, workers=1)
-        try:
+        with closing(open_storage(settings.database, engine.load().group, workers=1)) as storage:
             genesis = _genesis(storage.entries(0, 1)[1] if storage.holds_log() else [])
             yield Institutions(storage, settings.service_key, genesis.regulator.seal_key, settings.rules), genesis.origin
-        finally:
-            storage.close()
     except (SettingsError, GenesisError, RegistryError, PseudonymError, ZkError, OSError) as error:
         _fail(str(error))
     except SQLAlchemyError as error:

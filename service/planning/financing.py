@@ -10,7 +10,6 @@ from schemas import problems
 from schemas.answers import DrawReceipt, FinancingAnswer, Receipt
 from schemas.entries import Drawn, encode_entry
 from schemas.messages import DrawMessage
-from service.gathering import Failed
 from service.institutions.registry import Caller
 from service.planning.shared import documents_of_lines, refuse_taken, refused_as
 from service.problems import Failure, Refusal, decoding, refuse_claims, refuse_lines
@@ -83,16 +82,13 @@ def check_financing(verifier: Verifier, draws: Sequence[Draw], now: int, seen: S
     return Unproven(draws, seen, lines, claims, failures)
 
 
-def plan_financing(verifier: Verifier, caller: Caller, unproven: Unproven, verdict: BatchRejected | Failed | None) -> Plan:
+def plan_financing(verifier: Verifier, caller: Caller, unproven: Unproven, rejected: BatchRejected | None) -> Plan:
     """Every draw is made by its bank, agreed to by the owner, and covered by its document's headroom at this moment.
 
-    `verdict`: what verifying all claims raised, if it did. Raises Refusal, in this order: what the bank's part fails, what is
+    `rejected`: what verifying all claims raised, if it did. Raises Refusal, in this order: what the bank's part fails, what is
     known of ids and consents, and headroom last: a request that fails otherwise is told nothing of headroom (SPEC.md, section
     14, "What a refusal reveals").
     """
-    rejected = verdict.error if isinstance(verdict, Failed) else verdict
-    if rejected is not None and not isinstance(rejected, BatchRejected):
-        raise rejected
     try:
         refuse_claims([*unproven.failures, *(rejected.failures if rejected is not None else ())])
     except Refusal as refusal:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -264,12 +264,9 @@ def begin_anew(world: World, database: str) -> None:
 
 def begin_log(world: World, database: str) -> None:
     """A log with the world's genesis in an empty database, and its attester and its bank admitted."""
-    storage = open_storage(database, world.suite.group, workers=1)
-    try:
+    with closing(open_storage(database, world.suite.group, workers=1)) as storage:
         store(storage, world.genesis)
         admit_parties(storage, world.genesis.time)
-    finally:
-        storage.close()
 
 
 def admit_parties(storage: Storage, time: int) -> None:

@@ -318,19 +318,26 @@ def test_a_stream_ends_before_the_service_stops(desk: Desk, monkeypatch: pytest.
 # --- together -------------------------------------------------------------------------------------------------------------
 
 
-def test_the_lines_of_a_batch_are_verified_in_one_multi_scalar_multiplication(
-    desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of those that are worth it: what fails before any proof is looked at is not among them."""
-    verified: list[int] = []
+@pytest.fixture
+def verified(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Of how many draws the claims were that are verified together, each time."""
+    counted: list[int] = []
 
     def noting(suite: Suite, claims: Sequence[Claim]) -> None:
-        verified.append(len({claim.label.partition(" ")[0] for claim in claims}))
+        counted.append(len({claim.label.rpartition(":")[0] for claim in claims}))
         verify(suite, claims)
 
+    monkeypatch.setattr("service.joint.verify", noting)
+    return counted
+
+
+def test_the_lines_of_a_batch_are_verified_in_one_multi_scalar_multiplication(
+    desk: Desk, world: World, verified: list[int]
+) -> None:
+    """Of those that are worth it: what fails before any proof is looked at is not among them."""
     draws = [[make_draw(world, paper, 5)] for paper in desk.register(*[500] * 9)]
     expired = [make_draw(world, desk.register(500)[0], 5, expires=desk.now - 1)]
-    monkeypatch.setattr("service.joint.verify", noting)
+    verified.clear()
     found = finished(desk, accepted(send(desk, body([*draws, expired, b"{}"]))).batch)
     assert kinds(found) == ["ok"] * 9 + ["expired", "malformed-request"]
     assert verified == [9]
@@ -347,18 +354,14 @@ def test_how_a_batch_went_does_not_bound_the_groups_of_others(desk: Desk, world:
     assert desk.verifier.joint.bound.claims == 7
 
 
-def test_large_lines_are_worked_on_a_few_at_a_time(desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    verified: list[int] = []
-
-    def noting(suite: Suite, claims: Sequence[Claim]) -> None:
-        verified.append(len({claim.label.rpartition(":")[0] for claim in claims}))
-        verify(suite, claims)
-
+def test_large_lines_are_worked_on_a_few_at_a_time(
+    desk: Desk, world: World, verified: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     papers = desk.register(*[500] * 6)
     financings = [[make_draw(world, paper, 5) for paper in papers[first : first + 2]] for first in range(0, 6, 2)]
     data = body(financings)
     monkeypatch.setattr(worker, "_BYTES_AT_ONCE", len(data) * 3 // 4)
-    monkeypatch.setattr("service.joint.verify", noting)
+    verified.clear()
     assert kinds(finished(desk, accepted(send(desk, data)).batch)) == ["ok"] * 3
     assert verified == [4, 2]
     assert worker._first([]) == []
