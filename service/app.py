@@ -16,6 +16,7 @@ from service.authenticity.keys import KeyRing
 from service.authenticity.routes import router as authenticity_router
 from service.batches.routes import router as batches_router
 from service.batches.worker import BatchWorker
+from service.committing import CommitDesk
 from service.expiry import keep_freeing
 from service.institutions.routes import router as institutions
 from service.limits import BodyLimit, RequestLimit
@@ -51,6 +52,7 @@ def create_app(settings: Settings, suite: Suite, clock: Clock) -> FastAPI:
     app.state.verifier = verifier
     app.state.authenticity = Authenticity(storage, ring, verifier.institutions, clock)
     app.state.settings = settings
+    app.state.desk = CommitDesk(verifier)
     app.state.batches = BatchWorker(verifier)
     app.state.draining = False
     return app
@@ -109,4 +111,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     # Not cancelled: its thread would go on with a database that is closed.
     ended.set()
     await freeing
+    app.state.desk.close()
+    app.state.verifier.institutions.close()
     app.state.verifier.storage.close()

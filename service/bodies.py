@@ -7,9 +7,11 @@ framework's own reader does not.
 from __future__ import annotations
 
 import hmac
+import re
+from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
-from fastapi import Depends, Header, Path, Request
+from fastapi import Depends, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ValidationError
 
@@ -17,7 +19,9 @@ from schemas import problems
 from schemas.canonical import parse_strict
 from schemas.wire import Identifier
 from service.idempotency import RequestKey
-from service.institutions.caller import Signed
+from service.institutions.caller import RequestSignature
+from service.institutions.registry import Caller
+from service.openapi import IDEMPOTENCY_KEY
 from service.problems import Refusal, malformed, of_validation
 
 M = TypeVar("M", bound=BaseModel)
@@ -51,22 +55,38 @@ async def _json_body(request: Request) -> bytes:
 JsonBody = Annotated[bytes, Depends(_json_body)]
 """The bytes of a body that says to be JSON."""
 
-_IDEMPOTENCY_KEY = Header(
-    alias="Idempotency-Key",
-    pattern=r"^[A-Za-z0-9_-]{16,64}$",
-    description="Fresh and random for every new request. Sent again with the same bytes, the request is answered as before.",
-    examples=["8vVYc2m0Tn6Jt1oQWb3fXg"],
-)
+_IDEMPOTENCY_KEY = re.compile(IDEMPOTENCY_KEY["schema"]["pattern"], re.ASCII)
 
 
-IdempotencyKey = Annotated[str, _IDEMPOTENCY_KEY]
+def idempotency_key(request: Request) -> str:
+    """The key under which a write is done once. Raises Refusal (idempotency-key-missing)."""
+    keys = request.headers.getlist("idempotency-key")
+    if len(keys) != 1 or not _IDEMPOTENCY_KEY.fullmatch(keys[0]):
+        raise Refusal(problems.KEY_MISSING)
+    return keys[0]
 
 
-async def _request_key(request: Request, caller: Signed, body: JsonBody, key: IdempotencyKey) -> RequestKey:
-    return RequestKey.of(caller.institution, key, request.method, request.scope["path"], body)
+@dataclass(frozen=True)
+class Sent:
+    """A write as it was sent: by whom, under which key, and its body."""
+
+    caller: Caller
+    key: RequestKey
+    body: bytes
 
 
-Key = Annotated[RequestKey, Depends(_request_key)]
+class _Write(RequestSignature):
+    """All that a write depends on, at once: every dependency of a route costs a request as much as reading its body."""
+
+    async def __call__(self, request: Request) -> Sent:
+        caller, key, body = await self.caller(request), idempotency_key(request), await _json_body(request)
+        return Sent(caller, RequestKey.of(caller.institution, key, request.method, request.scope["path"], body), body)
+
+
+SentByAnybody = Annotated[Sent, Depends(_Write())]
+SentByAttester = Annotated[Sent, Depends(_Write("attester"))]
+SentByBank = Annotated[Sent, Depends(_Write("bank"))]
+SentByRegulator = Annotated[Sent, Depends(_Write("regulator"))]
 """Which write this is, from its caller's institution, its Idempotency-Key, method, path and body."""
 
 _EXAMPLE_ID = "q8S0rkYHJBHWx3o6fVjEwVJzB4T0X1mUu9bJpYzq1dI"

@@ -1,16 +1,19 @@
 """Verify and commit: the writes of the service.
 
-Each one runs the same way. What was sent is decoded; then, until nothing moved under it: rows are read; a stored answer is
-replayed; statements built from them and verified, all outside any transaction (service.planning); one transaction writes the
-entries and the states that follow, conditional on the heads that were read. A lost race is no case of its own: the same path
-runs again and finds out what is true now.
+Each one runs the same way, and those that come together run together. What was sent is decoded; then, until nothing moved under
+it: rows are read; a stored answer is replayed; statements are built from the rows (service.planning) and verified, all in one
+multi-scalar multiplication (service.joint) and outside any transaction; one transaction writes the entries and the states that
+follow, conditional on the heads that were read (service.storage). A lost race is no case of its own: the same path runs again
+and finds out what is true now. Whatever becomes of one request concerns none of the others.
 """
 
 from __future__ import annotations
 
+import asyncio
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from schemas import problems
@@ -22,109 +25,106 @@ from schemas.messages import (
     RegistrationRequest,
     StepsRequest,
 )
-from service.gathering import Failed
+from service.gathering import Failed, Gathering
 from service.idempotency import Answer, RequestKey
 from service.institutions.counting import DRAWS, Use, count_or_refuse
 from service.institutions.registry import Caller
-from service.joint import rejection_of
+from service.joint import JointVerification, Verdict
 from service.metrics import count_overtaken
-from service.planning.documents import plan_amendment, plan_overdrawn, plan_registration, plan_status
-from service.planning.financing import Unproven, check_financing, draws_rest_on, plan_financing
-from service.planning.steps import plan_expiry, plan_steps, steps_rest_on
-from service.problems import RETRY_AFTER, Refusal, decoding
+from service.planning.documents import check_amendment, check_overdrawn, check_registration, check_status
+from service.planning.financing import check_financing, draws_rest_on
+from service.planning.shared import Unproven
+from service.planning.steps import check_expiry, check_steps, steps_rest_on
+from service.problems import RETRY_AFTER, Failure, Refusal, decoding
 from service.storage import Changes, Moved, Plan, Seen, Wanted, Write
 from service.verifier import Verifier
 from zkcore.operations import Draw
+from zkcore.verifying.batch import Claim
 
 T = TypeVar("T")
 
+_LARGEST_GROUP = 64
+"""Requests that are verified and committed together, at most."""
+_OF_ONE = 16 << 10
+"""Bytes of a request that counts as one of these: a draw has 7 KB. A larger one counts as several."""
 _ATTEMPTS = 8
-NOTHING = Wanted()
+"""How often a request is begun anew because others were faster, before its caller is told to come back."""
 
 
-def register(verifier: Verifier, key: RequestKey, request: RegistrationRequest) -> Answer:
+@dataclass(frozen=True)
+class Decoded:
+    """A write whose message could be read.
+
+    rests_on: what has to be looked up for it
+    check: what is checked then, with what was seen, at a time in unix seconds. Raises Refusal
+    """
+
+    rests_on: Wanted
+    check: Callable[[int, Seen], Unproven]
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A write as it was sent, `size` bytes of it. `read` decodes it, and raises Refusal (malformed-request)."""
+
+    key: RequestKey
+    size: int
+    read: Callable[[], Decoded]
+
+
+class CommitDesk:
+    """Where requests wait until those before them are committed, to be verified and committed with whoever waits, too."""
+
+    def __init__(self, verifier: Verifier) -> None:
+        self._verifier = verifier
+        self.joint = JointVerification(verifier.suite)
+        self._groups = Gathering[Submission, Answer](
+            "commits",
+            lambda submissions: commit_all(verifier, submissions, self.joint.verify),
+            _LARGEST_GROUP,
+            lambda submission: 1 + submission.size // _OF_ONE,
+            lanes=max(1, (os.cpu_count() or 1) // 2),
+        )
+
+    async def commit(self, submission: Submission) -> Answer:
+        """The answer to this write, which is committed by then, once. Raises Refusal, having written nothing."""
+        with self._verifier.in_flight.held(submission.key):
+            return await asyncio.wrap_future(self._groups.submit(submission))
+
+    def close(self) -> None:
+        """Finish what waits, and take nothing more."""
+        self._groups.close()
+
+
+# --- what is asked for ----------------------------------------------------------------------------------------------------
+
+
+def registration(verifier: Verifier, request: RegistrationRequest) -> Decoded:
     """Register documents, all or none."""
     documents = []
     for line, message in enumerate(request.documents):
         with decoding(f"/documents/{line}"):
             documents.append(message.decode(verifier.suite.group))
-    return _commit_once(verifier, key, lambda now, _: plan_registration(verifier, documents))
+    wanted = Wanted([operation.document for operation in documents])
+    return Decoded(wanted, lambda _, seen: check_registration(verifier, documents, seen))
 
 
-def verify_and_commit(verifier: Verifier, caller: Caller, key: RequestKey, request: FinancingRequest) -> Answer:
+def financing(verifier: Verifier, caller: Caller, key: RequestKey, request: FinancingRequest) -> Decoded:
     """Commit the draws of one financing, all or none."""
     draws = _draws(verifier, request)
-    pairs = verifier.institutions.pairs(caller, _documents(draws))
+    pairs = verifier.institutions.pairs(caller, [draw.draft.document for draw in draws])
 
-    def prepare(now: int, seen: Seen) -> Plan:
-        unproven = check_financing(verifier, draws, now, seen, _blocked(pairs, seen, now))
-        plan = plan_financing(verifier, caller, unproven, verifier.joint.rejection(unproven.claims))
-        return _counted(caller, plan, len(draws))
+    def check(now: int, seen: Seen) -> Unproven:
+        blocked = {pairs[pair] for pair, until in seen.blocks.items() if until > now}
+        unproven = check_financing(verifier, caller, draws, now, seen, blocked)
 
-    with _noting_refusals(verifier, caller, key, draws):
-        return _commit_once(verifier, key, prepare, draws_rest_on(draws, pairs))
+        def plan(failures: Sequence[Failure]) -> Plan:
+            with _noting_refusals(verifier, caller, key, draws):
+                return _counted(caller, unproven.plan(failures), len(draws))
 
+        return Unproven(unproven.claims, plan)
 
-def verify_and_commit_all(
-    verifier: Verifier, caller: Caller, requests: Sequence[tuple[RequestKey, FinancingRequest]]
-) -> list[Answer | Failed]:
-    """Many financings that are there at once, each all or none and by itself: looked up together, verified in one multi-scalar
-    multiplication, and committed in few transactions. One that is overtaken meanwhile goes the way of a single one."""
-    keys, outcomes = [key for key, _ in requests], _Outcomes(len(requests))
-    draws = outcomes.each(lambda place: _draws(verifier, requests[place][1]))
-    pairs = {place: verifier.institutions.pairs(caller, _documents(own)) for place, own in draws.items()}
-    looked = verifier.storage.look_all([(keys[place], draws_rest_on(own, pairs[place])) for place, own in draws.items()])
-    seen = outcomes.take(dict(zip(draws, looked, strict=True)))
-    outcomes.take({place: item.answer for place, item in seen.items() if item.answer is not None})
-
-    now = verifier.clock()
-
-    def check(place: int) -> Unproven:
-        return check_financing(verifier, draws[place], now, seen[place], _blocked(pairs[place], seen[place], now))
-
-    unproven = outcomes.each(check)
-    verdicts = verifier.joint.verify_all([own.claims for own in unproven.values()])
-    verified = dict(zip(unproven, verdicts, strict=True))
-
-    def plan(place: int) -> Plan:
-        with _noting_refusals(verifier, caller, keys[place], draws[place]):
-            rejected = rejection_of(verified[place])
-            return _counted(caller, plan_financing(verifier, caller, unproven[place], rejected), len(draws[place]))
-
-    plans = outcomes.each(plan)
-    committed = verifier.storage.commit_all([Write(keys[place], now, own) for place, own in plans.items()])
-    answered = dict(zip(plans, committed, strict=True))
-    overtaken = [place for place, item in answered.items() if isinstance(item, Failed) and isinstance(item.error, Moved)]
-    outcomes.take({place: item for place, item in answered.items() if place not in overtaken})
-    outcomes.take(outcomes.each(lambda place: verify_and_commit(verifier, caller, *requests[place])))
-    return outcomes.all()
-
-
-class _Outcomes:
-    """What becomes of each of many requests, by its place. Whoever has an outcome is out of what follows."""
-
-    def __init__(self, count: int) -> None:
-        self._count, self._found = count, dict[int, Answer | Failed]()
-
-    def each(self, step: Callable[[int], T]) -> dict[int, T]:
-        """What the step gives for each that is still in; what it raises for one is the outcome of that one."""
-        given: dict[int, T] = {}
-        for place in range(self._count):
-            if place not in self._found:
-                try:
-                    given[place] = step(place)
-                except Exception as error:  # noqa: BLE001 - of this request alone
-                    self._found[place] = Failed(error)
-        return given
-
-    def take(self, given: Mapping[int, T | Answer | Failed]) -> dict[int, T]:
-        """Answers and failures are outcomes; the rest is given back."""
-        self._found |= {place: item for place, item in given.items() if isinstance(item, Answer | Failed)}
-        return {place: item for place, item in given.items() if not isinstance(item, Answer | Failed)}
-
-    def all(self) -> list[Answer | Failed]:
-        """Of every request."""
-        return [self._found[place] for place in range(self._count)]
+    return Decoded(draws_rest_on(draws, pairs), check)
 
 
 def _draws(verifier: Verifier, request: FinancingRequest) -> list[Draw]:
@@ -133,15 +133,6 @@ def _draws(verifier: Verifier, request: FinancingRequest) -> list[Draw]:
         with decoding(f"/lines/{line}"):
             draws.append(message.decode(verifier.suite.group))
     return draws
-
-
-def _blocked(pairs: Mapping[bytes, bytes], seen: Seen, now: int) -> set[bytes]:
-    """The documents on which the caller is blocked now."""
-    return {pairs[pair] for pair, until in seen.blocks.items() if until > now}
-
-
-def _documents(draws: Sequence[Draw]) -> list[bytes]:
-    return [draw.draft.document for draw in draws]
 
 
 @contextmanager
@@ -166,56 +157,119 @@ def _counted(caller: Caller, plan: Plan, draws: int) -> Plan:
     return counted
 
 
-def take_steps(verifier: Verifier, caller: Caller, key: RequestKey, request: StepsRequest) -> Answer:
+def steps(verifier: Verifier, caller: Caller, request: StepsRequest) -> Decoded:
     """Commit the steps of one financing, all or none."""
-    steps = []
+    operations = []
     for line, step in enumerate(request.steps):
         with decoding(f"/steps/{line}/body"):
-            steps.append(step.body.decode(verifier.suite.group))
-    return _commit_once(verifier, key, lambda now, seen: plan_steps(verifier, caller, steps, now, seen), steps_rest_on(steps))
+            operations.append(step.body.decode(verifier.suite.group))
+    return Decoded(steps_rest_on(operations), lambda now, seen: check_steps(verifier, caller, operations, now, seen))
 
 
-def change_status(verifier: Verifier, key: RequestKey, message: ChangeStatusMessage) -> Answer:
+def status_change(verifier: Verifier, message: ChangeStatusMessage) -> Decoded:
     """What became of a document, in its attester's words."""
     with decoding(""):
         operation = message.decode(verifier.suite.group)
-    return _commit_once(verifier, key, lambda _, seen: plan_status(verifier, operation, seen), Wanted([operation.document]))
+    return Decoded(Wanted([operation.document]), lambda _, seen: check_status(verifier, operation, seen))
 
 
-def amend(verifier: Verifier, key: RequestKey, message: AmendMessage) -> Answer:
+def amendment(verifier: Verifier, message: AmendMessage) -> Decoded:
     """Another limit."""
     with decoding(""):
         operation = message.decode(verifier.suite.group)
-    return _commit_once(verifier, key, lambda _, seen: plan_amendment(verifier, operation, seen), Wanted([operation.document]))
+    return Decoded(Wanted([operation.document]), lambda _, seen: check_amendment(verifier, operation, seen))
 
 
-def show_overdrawn(verifier: Verifier, key: RequestKey, message: OverdrawnMessage) -> Answer:
+def overdrawn(verifier: Verifier, message: OverdrawnMessage) -> Decoded:
     """More is drawn on a document than its limit."""
     with decoding(""):
         operation = message.decode(verifier.suite.group)
-    return _commit_once(verifier, key, lambda _, seen: plan_overdrawn(verifier, operation, seen), Wanted([operation.document]))
+    return Decoded(Wanted([operation.document]), lambda _, seen: check_overdrawn(verifier, operation, seen))
 
 
-def expire(verifier: Verifier, key: RequestKey, draw: bytes) -> Answer:
+def expiry(verifier: Verifier, draw: bytes) -> Decoded:
     """A reservation whose time is over frees itself."""
-    return _commit_once(verifier, key, lambda now, seen: plan_expiry(verifier, draw, now, seen), Wanted(draws=[draw]))
+    return Decoded(Wanted(draws=[draw]), lambda now, seen: check_expiry(verifier, draw, now, seen))
 
 
-def _commit_once(verifier: Verifier, key: RequestKey, prepare: Callable[[int, Seen], Plan], wanted: Wanted = NOTHING) -> Answer:
-    """Replay the answer; or prepare (read and verify) and commit, again as often as something moved in between.
+# --- what becomes of it ---------------------------------------------------------------------------------------------------
 
-    Every round but the last that is lost means that another request was committed, so a bound is reached only under a storm of
-    writes to one document; the caller is then told to come back.
-    """
-    with verifier.in_flight.held(key):
-        for _ in range(_ATTEMPTS):
-            seen = verifier.storage.look(key, wanted)
-            if seen.answer is not None:
-                return seen.answer
-            now = verifier.clock()
-            plan = prepare(now, seen)
+Verify = Callable[[Sequence[Sequence[Claim]]], list[Verdict]]
+"""The verdict on each request's claims, as service.joint gives it."""
+
+
+def commit_all(verifier: Verifier, submissions: Sequence[Submission], verify: Verify) -> list[Answer | Failed]:
+    """Many writes that are there at once, each all or none and by itself: looked up together, verified together, and committed
+    in few transactions. Those that are overtaken meanwhile begin anew."""
+    outcomes = _Outcomes(len(submissions))
+    decoded = outcomes.each(lambda place: submissions[place].read())
+    attempts = _ATTEMPTS
+    while outcomes.left() and attempts:
+        try:
+            committed = _commit_round(verifier, submissions, decoded, outcomes, verify)
+        except Exception as error:  # noqa: BLE001 - of all that are left; the database is away, for one
+            outcomes.take({place: Failed(error) for place in outcomes.left()})
+        else:
+            # Overtaken by one another, they still come to an end; by others, they may not.
+            attempts -= not committed
+    outcomes.take({place: Failed(Refusal(problems.UNAVAILABLE, headers=RETRY_AFTER)) for place in outcomes.left()})
+    return outcomes.all()
+
+
+def _commit_round(
+    verifier: Verifier,
+    submissions: Sequence[Submission],
+    decoded: Mapping[int, Decoded],
+    outcomes: _Outcomes,
+    verify: Verify,
+) -> bool:
+    """Everything that is left once more, as things stand now. Those that are overtaken stay left. Whether any was committed."""
+    left = outcomes.left()
+    looked = verifier.storage.look_all([(submissions[place].key, decoded[place].rests_on) for place in left])
+    seen = outcomes.take(dict(zip(left, looked, strict=True)))
+    outcomes.take({place: item.answer for place, item in seen.items() if item.answer is not None})
+
+    now = verifier.clock()
+    unproven = outcomes.each(lambda place: decoded[place].check(now, seen[place]))
+    claims = {place: item.claims for place, item in unproven.items() if item.claims is not None}
+    verdicts = outcomes.take(dict(zip(claims, verify(list(claims.values())), strict=True)))
+    evident = dict.fromkeys((place for place, item in unproven.items() if item.claims is None), ())
+    failures: dict[int, Sequence[Failure]] = {**verdicts, **evident}
+
+    plans = outcomes.each(lambda place: unproven[place].plan(failures[place]))
+    written = verifier.storage.commit_all([Write(submissions[place].key, now, plan) for place, plan in plans.items()])
+    answers = dict(zip(plans, written, strict=True))
+    overtaken = [place for place, item in answers.items() if isinstance(item, Failed) and isinstance(item.error, Moved)]
+    count_overtaken(len(overtaken))
+    outcomes.take({place: item for place, item in answers.items() if place not in overtaken})
+    return any(isinstance(item, Answer) for item in answers.values())
+
+
+class _Outcomes:
+    """What becomes of each of many requests, by its place. Whoever has an outcome is out of what follows."""
+
+    def __init__(self, count: int) -> None:
+        self._count, self._found = count, dict[int, Answer | Failed]()
+
+    def left(self) -> list[int]:
+        """The places of those without an outcome."""
+        return [place for place in range(self._count) if place not in self._found]
+
+    def each(self, step: Callable[[int], T]) -> dict[int, T]:
+        """What the step gives for each that is left; what it raises for one is the outcome of that one."""
+        given: dict[int, T] = {}
+        for place in self.left():
             try:
-                return verifier.storage.commit(key, now, plan)
-            except Moved:
-                count_overtaken()
-    raise Refusal(problems.UNAVAILABLE, headers=RETRY_AFTER)
+                given[place] = step(place)
+            except Exception as error:  # noqa: BLE001 - of this request alone
+                self._found[place] = Failed(error)
+        return given
+
+    def take(self, given: Mapping[int, T | Answer | Failed]) -> dict[int, T]:
+        """Answers and failures are outcomes; the rest is given back."""
+        self._found |= {place: item for place, item in given.items() if isinstance(item, Answer | Failed)}
+        return {place: item for place, item in given.items() if not isinstance(item, Answer | Failed)}
+
+    def all(self) -> list[Answer | Failed]:
+        """Of every request."""
+        return [self._found[place] for place in range(self._count)]

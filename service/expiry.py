@@ -10,11 +10,13 @@ import asyncio
 import hashlib
 import logging
 from contextlib import suppress
+from functools import partial
 
 from anyio import to_thread
 
-from service import committing
-from service.idempotency import RequestKey
+from service.committing import Submission, commit_all, expiry
+from service.idempotency import Answer, RequestKey
+from service.joint import JointVerification
 from service.logs import describe, log_event
 from service.problems import Refusal
 from service.verifier import Verifier
@@ -28,12 +30,14 @@ def free_expired(verifier: Verifier) -> int:
     """Free the reservations whose time is over. Returns how many; one that cannot be freed is left and told to the log."""
     freed = 0
     for draw in verifier.storage.expired_draws(verifier.clock(), _AT_A_TIME):
-        try:
-            committing.expire(verifier, _key(draw), draw)
-        except (Refusal, ZkError) as error:  # disbursed or freed meanwhile; or its balance would stand unblinded
-            log_event(logging.INFO, "not-freed", **describe(error))
-        else:
+        submission = Submission(_key(draw), 0, partial(expiry, verifier, draw))
+        (outcome,) = commit_all(verifier, [submission], JointVerification(verifier.suite).verify)
+        if isinstance(outcome, Answer):
             freed += 1
+        elif isinstance(outcome.error, Refusal | ZkError):  # disbursed or freed meanwhile; or its balance would stand unblinded
+            log_event(logging.INFO, "not-freed", **describe(outcome.error))
+        else:
+            raise outcome.error
     return freed
 
 

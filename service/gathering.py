@@ -1,18 +1,20 @@
 """Work that costs little more for many than for one: whoever comes while it is being done is done next, together.
 
-Nobody waits for company. Who comes alone is worked for at once, as a group of one; who comes while a group is at work joins the
-one that follows it. So groups grow with the load by themselves, and an idle service is as fast as without any of this.
+Nobody waits for company. What comes alone is done at once, as a group of one; what comes while a group is at work joins the one
+that follows it. So groups grow with the load by themselves, and an idle service is as fast as without any of this.
 
-One of the waiting threads does the work for its group (the leader); there is no thread that must be started, watched or ended.
+Groups are worked on by threads of the gathering's own, so that whoever waits need not be one: a request waits as a future, and
+thousands can. A waiting thread or task costs nothing but its place.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from threading import Event, Lock
-from typing import Generic, TypeVar, cast
+from threading import Lock
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -27,60 +29,72 @@ class Failed:
 
 @dataclass(eq=False)
 class _Place(Generic[T, R]):
-    """A member that waits. It is woken once: with its outcome, or to lead the next group, of which it is the first."""
+    """A member that waits."""
 
     item: T
-    woken: Event = field(default_factory=Event)
-    leads: bool = False
-    outcome: R | Failed | None = None
+    outcome: Future[R] = field(default_factory=Future)
 
 
 class Gathering(Generic[T, R]):
     """Does `work` for groups of items; `work` returns one outcome an item, in order, or raises what all of the group get.
 
-    largest: weight of a group at most, asked anew for each; an item that weighs more is a group of its own
-    weigh: of one item; without it every item weighs 1
+    name: of its threads
+    largest: weight of a group at most
+    weigh: of one item; without it every item weighs 1, and one that weighs more than a group may is a group of its own
     lanes: groups that may be at work at the same time
     """
 
     def __init__(
         self,
+        name: str,
         work: Callable[[Sequence[T]], Sequence[R | Failed]],
-        largest: Callable[[], int],
+        largest: int,
         weigh: Callable[[T], int] = lambda item: 1,
         lanes: int = 1,
     ) -> None:
         self._work, self._largest, self._weigh = work, largest, weigh
         self._waiting: deque[_Place[T, R]] = deque()
         self._free, self._lock = lanes, Lock()
+        self._threads = ThreadPoolExecutor(lanes, name)
 
-    def submit(self, item: T) -> R:
-        """The result for this item, waiting for it. Raises what `work` raised for it or for its whole group.
-
-        Whatever `work` raises, each member of its group is woken with an outcome.
-        """
-        own: _Place[T, R] = _Place(item)
+    def submit(self, item: T) -> Future[R]:
+        """The result for this item, as a future of threads; a task waits for it by asyncio.wrap_future. It fails with what
+        `work` raised for the item or for its whole group. Whatever `work` raises, each member of its group gets an outcome."""
+        place: _Place[T, R] = _Place(item)
         with self._lock:
-            if self._free:
-                self._free -= 1
-                own.leads = True
-            else:
-                self._waiting.append(own)
-        if not own.leads:
-            own.woken.wait()
-        if own.leads:
-            self._lead(own)
-        if isinstance(own.outcome, Failed):
-            raise own.outcome.error
-        return cast("R", own.outcome)
+            self._waiting.append(place)
+            if not self._free:
+                return place.outcome
+            self._free -= 1
+        self._threads.submit(self._serve)
+        return place.outcome
 
-    def _lead(self, first: _Place[T, R]) -> None:
-        group = self._with_company(first)
-        for place, outcome in zip(group, self._outcomes([place.item for place in group]), strict=True):
-            place.outcome = outcome
-        self._hand_over()
-        for place in group[1:]:
-            place.woken.set()
+    def close(self) -> None:
+        """Finish what is at work or waits, and end the threads. Nothing can be submitted from then on."""
+        self._threads.shutdown()
+
+    def _serve(self) -> None:
+        """Group after group, until nobody waits."""
+        while group := self._next():
+            for place, outcome in zip(group, self._outcomes([place.item for place in group]), strict=True):
+                if isinstance(outcome, Failed):
+                    place.outcome.set_exception(outcome.error)
+                else:
+                    place.outcome.set_result(outcome)
+
+    def _next(self) -> list[_Place[T, R]]:
+        """Those that wait, in order, until the group is full. Where nobody waits, the lane is free. Who gave up is left out."""
+        group: list[_Place[T, R]] = []
+        free = self._largest
+        with self._lock:
+            while self._waiting and (not group or self._weigh(self._waiting[0].item) <= free):
+                place = self._waiting.popleft()
+                if place.outcome.set_running_or_notify_cancel():
+                    free -= self._weigh(place.item)
+                    group.append(place)
+            if not group:
+                self._free += 1
+        return group
 
     def _outcomes(self, items: Sequence[T]) -> Sequence[R | Failed]:
         """One each, whatever happens: a member without an outcome would wait for ever."""
@@ -89,26 +103,8 @@ class Gathering(Generic[T, R]):
             if len(outcomes) == len(items):
                 return outcomes
             error = RuntimeError("a group was not given one outcome each")
-        except Exception as raised:  # noqa: BLE001 - each member raises it in its own thread
+        except Exception as raised:  # noqa: BLE001 - each member gets it
             return [Failed(raised)] * len(items)
         except BaseException as raised:  # noqa: BLE001 - a panic of the native engine is one
             error = RuntimeError(type(raised).__name__)
         return [Failed(error)] * len(items)
-
-    def _with_company(self, first: _Place[T, R]) -> list[_Place[T, R]]:
-        """The leader, and those that wait, in order, until the group is full."""
-        group, free = [first], self._largest() - self._weigh(first.item)
-        with self._lock:
-            while self._waiting and (free := free - self._weigh(self._waiting[0].item)) >= 0:
-                group.append(self._waiting.popleft())
-        return group
-
-    def _hand_over(self) -> None:
-        """The first that waits leads next; where nobody waits, the lane is free."""
-        with self._lock:
-            if not self._waiting:
-                self._free += 1
-                return
-            following = self._waiting.popleft()
-        following.leads = True
-        following.woken.set()

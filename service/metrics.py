@@ -39,9 +39,9 @@ def count_request(method: str, route: str | None, status: int, problem: str | No
     _REQUEST_SECONDS.labels(method, route).observe(seconds)
 
 
-def count_overtaken() -> None:
-    """A commit has to be verified anew."""
-    _OVERTAKEN.inc()
+def count_overtaken(count: int) -> None:
+    """So many commits have to be verified anew."""
+    _OVERTAKEN.inc(count)
 
 
 @contextmanager

@@ -60,6 +60,22 @@ OF_WRITES = (*OF_BODIES, *OF_SIGNED, problems.KEY_MISSING, problems.KEY_REUSED, 
 """What any write may be answered."""
 
 
+_OF_KEYS = "Fresh and random for every new request. Sent again with the same bytes, the request is answered as before."
+IDEMPOTENCY_KEY: dict[str, Any] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": True,
+    "description": _OF_KEYS,
+    "schema": {
+        "type": "string",
+        "pattern": "^[A-Za-z0-9_-]{16,64}$",
+        "title": "Idempotency-Key",
+        "description": _OF_KEYS,
+        "examples": ["8vVYc2m0Tn6Jt1oQWb3fXg"],
+    },
+}
+"""The header of every write, which is read after its signature: nobody is told of anything else before."""
+
 _OF_TEXTS = {
     "Content-Language": {"description": "the language of its texts", "schema": {"type": "string", "enum": [ENGLISH, CHINESE]}}
 }
@@ -122,6 +138,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         schemas.update(definitions["$defs"])
         _drop_framework_problems(document)
+        _describe_keys(document)
         app.openapi_schema = document
     return app.openapi_schema
 
@@ -134,6 +151,14 @@ def occurrences(document: dict[str, Any]) -> dict[str, list[str]]:
             for slug in answer["content"].get(CONTENT_TYPE, {}).get("examples", {}):
                 found.setdefault(slug, []).append(operation["operationId"])
     return found
+
+
+def _describe_keys(document: dict[str, Any]) -> None:
+    """Whatever may lack a key takes one."""
+    keyed = set(occurrences(document)[problems.KEY_MISSING.slug])
+    for operation in chain.from_iterable(path.values() for path in document["paths"].values()):
+        if operation["operationId"] in keyed:
+            operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
 
 
 def _drop_framework_problems(document: dict[str, Any]) -> None:

@@ -24,7 +24,6 @@ from starlette.types import Scope
 from schemas import problems
 from schemas.languages import ENGLISH, Language, preferred
 from schemas.problems import CONTENT_TYPE, FieldProblem, LineProblem, Problem, ProblemType
-from service.joint import JointVerification
 from zkcore.errors import (
     ContextError,
     EncodingError,
@@ -35,7 +34,6 @@ from zkcore.errors import (
     StateError,
     ZkError,
 )
-from zkcore.verifying.batch import Claim
 
 RETRY_AFTER = {"Retry-After": "1"}
 PROBLEM_KEY = "tradeveil.problem"
@@ -116,18 +114,9 @@ _ORDER = (problems.PROOF_INVALID, problems.CONSENT_INVALID, problems.HEADROOM_NO
 """Which refusal a request gets when its claims fail for several reasons: what its maker can mend by itself comes first."""
 
 
-def require_claims(joint: JointVerification, claims: Sequence[Claim], failures: Sequence[Failure] = ()) -> None:
-    """Returns only when every claim holds, verified with those of other requests, and nothing failed before.
-
-    `failures` are what failed before any proof was looked at. Claims are labelled `line:statement`, like `3:draw.consent`.
-    Raises Refusal for the first type in order that any of them failed with.
-    """
-    rejected = joint.rejection(claims)
-    refuse_claims([*failures, *(rejected.failures if rejected is not None else ())])
-
-
 def refuse_claims(failures: Sequence[Failure]) -> None:
-    """Raises Refusal for the first type in order that any claim failed with; returns when none failed."""
+    """Raises Refusal for the first type in order that any claim failed with; returns when none failed. Claims are labelled
+    `line:statement`, like `3:draw.consent`."""
     if failures:
         raise _claims_refusal(failures)
 
@@ -208,10 +197,7 @@ def _pointer(location: Iterable[str | int]) -> str:
 
 def _of_parameters(error: RequestValidationError) -> Refusal:
     """Path, query and header parameters; the body is validated elsewhere. Pointers start with where the parameter stands."""
-    errors = error.errors()
-    if any(tuple(item["loc"]) == ("header", "Idempotency-Key") for item in errors):
-        return Refusal(problems.KEY_MISSING)
-    return of_validation(errors)
+    return of_validation(error.errors())
 
 
 # --- answers --------------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -33,9 +33,19 @@ from schemas.messages import (
     ViewMessage,
 )
 from service import committing, examples, reading
-from service.bodies import DocumentId, JsonBody, Key, check_export_token, check_same, read_message
+from service.bodies import (
+    DocumentId,
+    JsonBody,
+    Sent,
+    SentByAttester,
+    SentByBank,
+    SentByRegulator,
+    check_export_token,
+    check_same,
+    read_message,
+)
+from service.committing import CommitDesk, Decoded, Submission
 from service.idempotency import Answer
-from service.institutions.caller import Attester, Bank, Regulator
 from service.openapi import OF_BODIES, OF_WRITES, json_body, problem_answers, success
 from service.paging import USUAL_PAGE, PageLength, PageStart
 from service.problems import RETRY_AFTER, Refusal
@@ -53,6 +63,13 @@ async def _verifier(request: Request) -> Verifier:
 
 
 Service = Annotated[Verifier, Depends(_verifier)]
+
+
+async def _commit(request: Request, sent: Sent, read: Callable[[Verifier], Decoded]) -> Response:
+    """Commit what was sent, once `read` has decoded it. Raises Refusal."""
+    verifier: Verifier = request.app.state.verifier
+    desk: CommitDesk = request.app.state.desk
+    return created(await desk.commit(Submission(sent.key, len(sent.body), lambda: read(verifier))))
 
 
 def json_answer(body: bytes, status: int = 200, replayed: bool = False) -> Response:
@@ -99,9 +116,11 @@ def get_parameters(service: Service) -> Response:
     },
     openapi_extra=json_body(RegistrationRequest, "1 to 100 documents of one attester", examples.REGISTRATION),
 )
-def register_documents(service: Service, caller: Attester, key: Key, body: JsonBody) -> Response:
+async def register_documents(request: Request, sent: SentByAttester) -> Response:
     """The attester registers documents with committed limits: all or none."""
-    return created(committing.register(service, key, read_message(RegistrationRequest, body)))
+    return await _commit(
+        request, sent, lambda verifier: committing.registration(verifier, read_message(RegistrationRequest, sent.body))
+    )
 
 
 @router.get(
@@ -134,11 +153,15 @@ _CHANGED = success("The document was changed", examples.DOCUMENT_RECEIPT, replay
     responses={_CREATED: _CHANGED, **_OF_CHANGES},
     openapi_extra=json_body(ChangeStatusMessage, "The new status, signed for the document's revision", examples.CHANGE),
 )
-def change_status(service: Service, caller: Attester, document: DocumentId, key: Key, body: JsonBody) -> Response:
+async def change_status(request: Request, document: DocumentId, sent: SentByAttester) -> Response:
     """The attester clears, freezes or deletes a document, or says that the goods came back. Draws stay as they are."""
-    message = read_message(ChangeStatusMessage, body)
-    check_same(document, message.document, "/document")
-    return created(committing.change_status(service, key, message))
+
+    def read(verifier: Verifier) -> Decoded:
+        message = read_message(ChangeStatusMessage, sent.body)
+        check_same(document, message.document, "/document")
+        return committing.status_change(verifier, message)
+
+    return await _commit(request, sent, read)
 
 
 @router.post(
@@ -151,11 +174,15 @@ def change_status(service: Service, caller: Attester, document: DocumentId, key:
     responses={_CREATED: _CHANGED, **_OF_CHANGES},
     openapi_extra=json_body(AmendMessage, "The new limit, proven for the document's revision", examples.AMENDMENT),
 )
-def amend_document(service: Service, caller: Attester, document: DocumentId, key: Key, body: JsonBody) -> Response:
+async def amend_document(request: Request, document: DocumentId, sent: SentByAttester) -> Response:
     """The attester commits to another limit. Where more is drawn already, nothing can be drawn until that is mended."""
-    message = read_message(AmendMessage, body)
-    check_same(document, message.document, "/document")
-    return created(committing.amend(service, key, message))
+
+    def read(verifier: Verifier) -> Decoded:
+        message = read_message(AmendMessage, sent.body)
+        check_same(document, message.document, "/document")
+        return committing.amendment(verifier, message)
+
+    return await _commit(request, sent, read)
 
 
 @router.post(
@@ -171,11 +198,15 @@ def amend_document(service: Service, caller: Attester, document: DocumentId, key
     },
     openapi_extra=json_body(OverdrawnMessage, "The regulator's proof for the document's head", examples.OVERDRAWN),
 )
-def show_overdrawn(service: Service, caller: Regulator, document: DocumentId, key: Key, body: JsonBody) -> Response:
+async def show_overdrawn(request: Request, document: DocumentId, sent: SentByRegulator) -> Response:
     """The regulator shows that more is drawn than the limit, and not how much more."""
-    message = read_message(OverdrawnMessage, body)
-    check_same(document, message.document, "/document")
-    return created(committing.show_overdrawn(service, key, message))
+
+    def read(verifier: Verifier) -> Decoded:
+        message = read_message(OverdrawnMessage, sent.body)
+        check_same(document, message.document, "/document")
+        return committing.overdrawn(verifier, message)
+
+    return await _commit(request, sent, read)
 
 
 @router.get(
@@ -245,9 +276,13 @@ def view_document(service: Service, document: DocumentId, body: JsonBody) -> Res
         FinancingRequest, "1 to 100 draws on as many documents; `consent` and `moves` are null unless used", examples.FINANCING
     ),
 )
-def commit_financing(service: Service, caller: Bank, key: Key, body: JsonBody) -> Response:
+async def commit_financing(request: Request, sent: SentByBank) -> Response:
     """Every draw with the bank's draft and the headroom proof that answers it: all or none are committed."""
-    return created(committing.verify_and_commit(service, caller, key, read_message(FinancingRequest, body)))
+
+    def read(verifier: Verifier) -> Decoded:
+        return committing.financing(verifier, sent.caller, sent.key, read_message(FinancingRequest, sent.body))
+
+    return await _commit(request, sent, read)
 
 
 @router.post(
@@ -278,12 +313,14 @@ def commit_financing(service: Service, caller: Bank, key: Key, body: JsonBody) -
         examples.STEPS,
     ),
 )
-def take_steps(service: Service, caller: Bank, key: Key, body: JsonBody) -> Response:
+async def take_steps(request: Request, sent: SentByBank) -> Response:
     """What happens to a financing before and after its draws: all steps or none are taken.
 
     Whether a reduction gives headroom back depends on its reason and on the document's kind.
     """
-    return created(committing.take_steps(service, caller, key, read_message(StepsRequest, body)))
+    return await _commit(
+        request, sent, lambda verifier: committing.steps(verifier, sent.caller, read_message(StepsRequest, sent.body))
+    )
 
 
 @router.get(

@@ -38,7 +38,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DataError, IntegrityError
 
-from service.gathering import Failed, Gathering
+from service.gathering import Failed
 from service.idempotency import Answer, RequestKey, replay
 from service.institutions.tables import BLOCKS
 from service.metrics import transaction
@@ -190,8 +190,6 @@ class Storage:
         # A single query is of one moment anyway, and needs no transaction around it.
         alone = {_SINGLE: True} if engine.dialect.name == "sqlite" else {"isolation_level": "AUTOCOMMIT"}
         self._asker = engine.execution_options(**alone)
-        self._commits = Gathering(self._commit, lambda: _LARGEST_GROUP)
-        self._looks = Gathering(self._look, lambda: _LARGEST_GROUP)
 
     def close(self) -> None:
         """Give every connection back."""
@@ -222,14 +220,15 @@ class Storage:
 
     def look(self, key: RequestKey, wanted: Wanted) -> Seen:
         """What a write rests on, all of one moment. Raises Refusal when its key was used for another request."""
-        return self._looks.submit((key, wanted))
+        (seen,) = self.look_all([(key, wanted)])
+        if isinstance(seen, Failed):
+            raise seen.error
+        return seen
 
     def look_all(self, asked: Sequence[tuple[RequestKey, Wanted]]) -> list[Seen | Failed]:
-        """The same for many requests that are there at once."""
-        return self._look(asked) if asked else []
-
-    def _look(self, asked: Sequence[tuple[RequestKey, Wanted]]) -> list[Seen | Failed]:
-        """For several requests in one transaction, each table being asked once."""
+        """The same for many requests that are there at once: in one transaction, each table being asked once."""
+        if not asked:
+            return []
         with self.reading("look") as connection:
             digests = {key.digest for key, _ in asked}
             answers = {row.id: row for row in connection.execute(_BY_ID[ANSWERS], {"ids": list(digests)})}
@@ -362,15 +361,12 @@ class Storage:
             return answer
         return Answer(body)
 
-    def commit(self, key: RequestKey, now: int, plan: Plan) -> Answer:
-        """Write all that the plan says with the answer to the request, durably, or nothing.
-
-        Raises Moved when a head is not the one of the plan, or an id is taken by now; whatever the plan raises passes.
-        """
-        return self._commits.submit(Write(key, now, plan))
-
     def commit_all(self, writes: Sequence[Write]) -> list[Answer | Failed]:
-        """The same for many writes that are there at once: as many as a group may have in a transaction, each by itself."""
+        """Write all that each plan says with the answer to its request, durably, or nothing of it: as many as a group may have
+        in one transaction, and each by itself.
+
+        One fails with Moved when a head is not the one of its plan, or an id is taken by now, and with what its plan raises.
+        """
         groups = [writes[first : first + _LARGEST_GROUP] for first in range(0, len(writes), _LARGEST_GROUP)]
         return [outcome for group in groups for outcome in self._commit(group)]
 
@@ -381,6 +377,8 @@ class Storage:
         except (Moved, IntegrityError, DataError, Refusal) as error:
             if len(writes) == 1:
                 return [Failed(Moved() if isinstance(error, IntegrityError) else error)]
+        except Exception as error:  # noqa: BLE001 - the database is away, or we are wrong: nothing of these was acknowledged
+            return [Failed(error)] * len(writes)
         return [outcome for write in writes for outcome in self._commit([write])]
 
     def _commit_together(self, writes: Sequence[Write]) -> list[Answer | Failed]:

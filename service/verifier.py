@@ -9,7 +9,6 @@ from schemas.entries import Genesis, decode_entry
 from service.idempotency import InFlight
 from service.institutions.desk import Institutions
 from service.institutions.rules import Rules
-from service.joint import JointVerification
 from service.migrations import newest
 from service.settings import SettingsError
 from service.storage import Storage
@@ -31,7 +30,6 @@ class Verifier:
     genesis: bytes
     storage: Storage
     clock: Clock
-    joint: JointVerification
     institutions: Institutions
     in_flight: InFlight = field(default_factory=InFlight)
 
@@ -53,7 +51,7 @@ def open_verifier(suite: Suite, storage: Storage, clock: Clock, service_key: byt
     suite.vectors(_WARM_VECTORS)
     institutions = Institutions(storage, service_key, genesis.regulator.seal_key, rules or Rules())
     institutions.registry.check_key()
-    return Verifier(suite, genesis.parameters(suite), data, storage, clock, JointVerification(suite), institutions)
+    return Verifier(suite, genesis.parameters(suite), data, storage, clock, institutions)
 
 
 def _check_version(found: int) -> None:

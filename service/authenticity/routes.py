@@ -23,8 +23,7 @@ from service import examples, reading
 from service.authenticity import answering
 from service.authenticity.answering import Authenticity
 from service.bodies import JsonBody, read_message
-from service.institutions.caller import Attester, Bank, calls
-from service.institutions.registry import Caller
+from service.institutions.caller import Attester, Bank, Evaluator
 from service.openapi import OF_BODIES, OF_SIGNED, json_body, problem_answers, success
 from service.routes import Service, found
 
@@ -38,8 +37,6 @@ async def _authenticity(request: Request) -> Authenticity:
 
 
 Work = Annotated[Authenticity, Depends(_authenticity)]
-Evaluator = Annotated[Caller, Depends(calls("bank", "attester"))]
-"""Banks check papers, attesters publish them."""
 
 
 @router.get(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
 
 from schemas import problems
 from schemas.answers import MAXIMUM_BATCH
-from service.bodies import IdempotencyKey
+from service.bodies import idempotency_key
 from service.idempotency import RequestKey
-from service.institutions.caller import Signed
+from service.institutions.caller import RequestSignature
+from service.institutions.registry import Caller
 from service.problems import RETRY_AFTER, Refusal, malformed
 from zkcore.transcript import frame
 
@@ -71,18 +74,28 @@ def _check_length(number: int, line: bytes | bytearray) -> None:
         raise malformed(f"/{number}", f"a line has at most {LARGEST_LINE} bytes")
 
 
-Lines = Annotated[list[bytes], Depends(_lines)]
-"""The lines of a body that says to be newline-delimited JSON."""
+@dataclass(frozen=True)
+class SentLines:
+    """A batch as it was sent: by whom, under which key, and the lines of a body that says to be newline-delimited JSON."""
+
+    caller: Caller
+    key: RequestKey
+    lines: list[bytes]
 
 
-async def _batch_key(request: Request, caller: Signed, lines: Lines, key: IdempotencyKey) -> RequestKey:
+class _Batch(RequestSignature):
+    async def __call__(self, request: Request) -> SentLines:
+        caller, key, lines = await self.caller(request), idempotency_key(request), await _lines(request)
+        return SentLines(caller, _batch_key(caller, key, request.scope["path"], lines), lines)
+
+
+def _batch_key(caller: Caller, key: str, path: str, lines: Sequence[bytes]) -> RequestKey:
     digest = hashlib.sha256(frame([caller.institution, key.encode("ascii")])).digest()
     whole = hashlib.sha256()
     for line in lines:
         whole.update(hashlib.sha256(line).digest())
-    path = request.scope["path"].encode("utf-8")
-    return RequestKey(digest, hashlib.sha256(frame([b"batch", path, whole.digest()])).digest())
+    return RequestKey(digest, hashlib.sha256(frame([b"batch", path.encode("utf-8"), whole.digest()])).digest())
 
 
-BatchKey = Annotated[RequestKey, Depends(_batch_key)]
-"""Which batch this is, from its Idempotency-Key and its lines."""
+LinesSentByBank = Annotated[SentLines, Depends(_Batch("bank"))]
+"""Which batch this is, from its caller's institution, its Idempotency-Key, its path and its lines."""

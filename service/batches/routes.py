@@ -20,7 +20,7 @@ from schemas.messages import FinancingRequest
 from schemas.problems import Problem
 from schemas.wire import Identifier
 from service import examples
-from service.batches.reading import BatchKey, Lines
+from service.batches.reading import LinesSentByBank, SentLines
 from service.batches.storage import BatchStorage, Outcome, Progress
 from service.batches.worker import BatchWorker
 from service.idempotency import Answer
@@ -65,17 +65,18 @@ def _progress(service: Verifier, batch: bytes, caller: Caller) -> Progress:
         FinancingRequest, f"1 to {MAXIMUM_BATCH} lines, each a financing as JSON without line breaks", examples.FINANCING
     ),
 )
-def commit_batch(request: Request, service: Service, key: BatchKey, lines: Lines, caller: Bank) -> Response:
+def commit_batch(request: Request, service: Service, sent: LinesSentByBank) -> Response:
     """Every line is a financing of its own: all of its draws are committed or none, whatever becomes of the others. The lines
     are not in order among each other: of two that draw on one document, the proof of one can hold. Ask for the answers, or
     listen to the progress, by the batch's id."""
-    answer = _accept(service, key, lines, caller)
+    answer = _accept(service, sent)
     worker: BatchWorker = request.app.state.batches
     worker.wake()
     return json_answer(answer.body, _ACCEPTED, answer.replayed)
 
 
-def _accept(service: Verifier, key: BatchKey, lines: Lines, caller: Bank) -> Answer:
+def _accept(service: Verifier, sent: SentLines) -> Answer:
+    caller, key, lines = sent.caller, sent.key, sent.lines
     with service.in_flight.held(key):
         for _ in range(_ATTEMPTS):
             answered = service.storage.look(key, Wanted()).answer

@@ -20,12 +20,13 @@ from schemas import problems
 from schemas.messages import FinancingRequest
 from service.batches.storage import BatchStorage, Outcome
 from service.bodies import read_message
-from service.committing import verify_and_commit_all
+from service.committing import Decoded, Submission, commit_all, financing
 from service.gathering import Failed
 from service.idempotency import Answer, RequestKey
 from service.institutions.registry import Caller
+from service.joint import JointVerification
 from service.logs import describe, log_event
-from service.problems import Refusal, not_permitted, problem_of, refusal_of
+from service.problems import not_permitted, problem_of, refusal_of
 from service.verifier import Verifier
 from zkcore.transcript import frame
 
@@ -49,7 +50,7 @@ class BatchWorker:
 
     def __init__(self, verifier: Verifier, clock: Callable[[], float] = time.time) -> None:
         self._verifier, self._clock = verifier, clock
-        self._storage = BatchStorage(verifier.storage)
+        self._storage, self._joint = BatchStorage(verifier.storage), JointVerification(verifier.suite)
         self._news, self._stopping = Event(), Event()
         self._failures: Counter[tuple[bytes, int]] = Counter()
         self._thread = Thread(target=self._run, name="batches", daemon=True)
@@ -99,11 +100,14 @@ class BatchWorker:
         if caller is None:
             revoked = not_permitted("the key that signed this batch is not active any more, or revoked")
             return [Failed(revoked)] * len(lines)
-        messages = [_read(request) for _, request in lines]
-        good = {place: item for place, item in enumerate(messages) if not isinstance(item, Failed)}
-        requests = [(key_of_line(batch, *lines[place]), message) for place, message in good.items()]
-        answers = dict(zip(good, verify_and_commit_all(self._verifier, caller, requests), strict=True))
-        return [item if isinstance(item, Failed) else answers[place] for place, item in enumerate(messages)]
+        submissions = [self._submission(caller, key_of_line(batch, *line), line[1]) for line in lines]
+        return commit_all(self._verifier, submissions, self._joint.verify_as_one)
+
+    def _submission(self, caller: Caller, key: RequestKey, request: bytes) -> Submission:
+        def read() -> Decoded:
+            return financing(self._verifier, caller, key, read_message(FinancingRequest, request))
+
+        return Submission(key, len(request), read)
 
     def _outcome(self, batch: bytes, line: int, answer: Answer | Failed) -> Outcome | None:
         """What is answered to a line; None when it has to be tried again."""
@@ -124,13 +128,6 @@ def _first(lines: Sequence[tuple[int, bytes]]) -> Sequence[tuple[int, bytes]]:
     """As many of the first lines as are worked on at once; one at least, where there is any."""
     ends = accumulate(len(request) for _, request in lines)
     return lines[: max(1, sum(end <= _BYTES_AT_ONCE for end in ends))]
-
-
-def _read(request: bytes) -> FinancingRequest | Failed:
-    try:
-        return read_message(FinancingRequest, request)
-    except Refusal as refusal:
-        return Failed(refusal)
 
 
 def key_of_line(batch: bytes, line: int, request: bytes) -> RequestKey:

@@ -7,31 +7,28 @@ and everybody's above it. Without a good signature it is 401, with a key or in a
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
 from typing import TYPE_CHECKING, Annotated
 
-from anyio import to_thread
 from fastapi import Depends, Request
 from fastapi.openapi.models import HTTPBase as HTTPBaseModel
 from fastapi.security.base import SecurityBase
 
-from schemas.signatures import LIFE
-from service.institutions.counting import REQUESTS
+from service.institutions.desk import Arrival
 from service.institutions.registry import Caller, Role
-from service.institutions.signatures import SignedRequest, read_signature
+from service.institutions.signatures import SignedRequest
 from service.problems import not_permitted
 
 if TYPE_CHECKING:
     from service.verifier import Verifier
 
-_NONCE_MARGIN = 2 * LIFE
-"""Seconds that a nonce is kept beyond its signature's end, since clocks of several processes may differ."""
 
+class RequestSignature(SecurityBase):
+    """How a request is signed, as the OpenAPI description tells of it, and who signed it: an institution in one of these roles;
+    without any, in whatever role."""
 
-class _Scheme(SecurityBase):
-    """How a request is signed, as the OpenAPI description tells of it, and who signed it."""
-
-    def __init__(self) -> None:
+    def __init__(self, *roles: Role) -> None:
+        self._roles = roles
         self.model = HTTPBaseModel(
             scheme="signature",
             description="HTTP message signature (RFC 9421) with a registered Ed25519 key, labelled `tradeveil`, over @method, "
@@ -41,36 +38,27 @@ class _Scheme(SecurityBase):
         )
         self.scheme_name = "RequestSignature"
 
-    async def __call__(self, request: Request) -> Caller:
-        body = await request.body()
+    async def caller(self, request: Request) -> Caller:
+        """Raises Refusal."""
         verifier: Verifier = request.app.state.verifier
-        return await to_thread.run_sync(authenticate, verifier, SignedRequest.of(request, body))
-
-
-def authenticate(verifier: Verifier, request: SignedRequest) -> Caller:
-    """The caller, whose request is now counted and cannot come again. Raises Refusal."""
-    institutions, now = verifier.institutions, verifier.clock()
-    signature = read_signature(request, verifier.parameters.origin, now)
-    signature.verify()
-    return institutions.admit(signature.key, signature.nonce_digest, signature.created + _NONCE_MARGIN, REQUESTS, now)
-
-
-Signed = Annotated[Caller, Depends(_Scheme())]
-"""Whoever signed the request, in whatever role."""
-
-
-def calls(*roles: Role) -> Callable[[Caller], Awaitable[Caller]]:
-    """A dependency: the caller, who must have one of these roles."""
-
-    # Asynchronous, though it waits for nothing: others are run in a thread each.
-    async def permitted(caller: Signed) -> Caller:
-        if caller.role not in roles:
-            raise not_permitted(f"this is for institutions in the role {' or '.join(roles)}")
+        signed = SignedRequest.of(request, await request.body())
+        arrival = Arrival(signed, verifier.parameters.origin, verifier.clock())
+        caller = await asyncio.wrap_future(verifier.institutions.authenticate(arrival))
+        if self._roles and caller.role not in self._roles:
+            raise not_permitted(f"this is for institutions in the role {' or '.join(self._roles)}")
         return caller
 
-    return permitted
+
+class _Caller(RequestSignature):
+    """The caller, and nothing else of the request."""
+
+    async def __call__(self, request: Request) -> Caller:
+        return await self.caller(request)
 
 
-Attester = Annotated[Caller, Depends(calls("attester"))]
-Bank = Annotated[Caller, Depends(calls("bank"))]
-Regulator = Annotated[Caller, Depends(calls("regulator"))]
+Signed = Annotated[Caller, Depends(_Caller())]
+"""Whoever signed the request, in whatever role."""
+Attester = Annotated[Caller, Depends(_Caller("attester"))]
+Bank = Annotated[Caller, Depends(_Caller("bank"))]
+Evaluator = Annotated[Caller, Depends(_Caller("bank", "attester"))]
+"""Banks check papers, attesters publish them."""

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete
 from sqlalchemy.dialects import postgresql, sqlite
 
 from schemas.callers import CALLER_SIZE
+from schemas.signatures import LIFE
 from service.gathering import Failed, Gathering
 from service.idempotency import Answer, RequestKey
 from service.institutions import probing
 from service.institutions.alerts import add_alert
-from service.institutions.counting import Budget, Use, count, count_or_refuse
+from service.institutions.counting import REQUESTS, Budget, Use, count, count_or_refuse
 from service.institutions.pseudonyms import Pseudonyms
 from service.institutions.registry import Caller, Registry
 from service.institutions.rules import Rules
 from service.institutions.sealing import seal
-from service.institutions.signatures import invalid
+from service.institutions.signatures import SignedRequest, invalid, read_signature
 from service.institutions.tables import REQUEST_NONCES
-from service.problems import not_permitted
+from service.problems import Refusal, not_permitted
 from service.storage import Storage
 
 _KEPT = {
@@ -29,6 +31,23 @@ _KEPT = {
 }
 _LARGEST_GROUP = 64
 """Requests that are admitted in one transaction, at most."""
+_NONCE_MARGIN = 2 * LIFE
+"""Seconds that a nonce is kept beyond its signature's end, since clocks of several processes may differ."""
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A request whose caller is asked for. `origin`: the log's name; `now`: unix seconds by the service's clock."""
+
+    request: SignedRequest
+    origin: str
+    now: int
+
+    def admission(self) -> Admission:
+        """What is left to ask once its signature holds. Raises Refusal (signature-invalid)."""
+        signature = read_signature(self.request, self.origin, self.now)
+        signature.verify()
+        return Admission(signature.key, signature.nonce_digest, signature.created + _NONCE_MARGIN, self.now)
 
 
 @dataclass(frozen=True)
@@ -38,7 +57,6 @@ class Admission:
     key: bytes
     nonce: bytes
     until: int
-    budget: Budget
     now: int
 
 
@@ -57,20 +75,34 @@ class Institutions:
         self.rules, self._storage, self._seal_key = rules, storage, seal_key
         self._names = Pseudonyms(service_key)
         self.registry = Registry(storage, self._names)
-        self._admissions = Gathering(self._admit, lambda: _LARGEST_GROUP)
+        self._arrivals = Gathering[Arrival, Caller]("arrivals", self._authenticate, _LARGEST_GROUP)
         self._forgotten = 0
 
     # --- every request ----------------------------------------------------------------------------------------------------
 
-    def admit(self, key: bytes, nonce: bytes, until: int, budget: Budget, now: int) -> Caller:
-        """Whose key this is, after counting one request and remembering its nonce (a digest, 32 bytes) until then.
+    def authenticate(self, arrival: Arrival) -> Future[Caller]:
+        """Who signed this request, which is counted and cannot come again by then.
 
-        Raises Refusal: nobody's or not good now, seen before, or too many.
+        Fails with Refusal: a signature that is not good, a key that is nobody's or not good now, a nonce that was seen before,
+        or too many requests.
         """
-        return self._admissions.submit(Admission(key, nonce, until, budget, now))
+        return self._arrivals.submit(arrival)
+
+    def _authenticate(self, arrivals: Sequence[Arrival]) -> list[Caller | Failed]:
+        outcomes: dict[int, Caller | Failed] = {}
+        admissions: dict[int, Admission] = {}
+        for place, arrival in enumerate(arrivals):
+            try:
+                admissions[place] = arrival.admission()
+            except Refusal as refusal:
+                outcomes[place] = Failed(refusal)
+        outcomes |= zip(admissions, self._admit(list(admissions.values())), strict=True)
+        return [outcomes[place] for place in range(len(arrivals))]
 
     def _admit(self, asked: Sequence[Admission]) -> list[Caller | Failed]:
         """Those that come together in one transaction, each by itself: what is refused of one leaves nothing."""
+        if not asked:
+            return []
         unknown = not_permitted("the key of this signature (keyid) is not registered, not active, or revoked")
         seen = invalid("signature-input", "this nonce was used before: sign anew for every attempt")
         with self._storage.writing("admit_requests") as connection:
@@ -81,7 +113,7 @@ class Institutions:
             callers = {place: caller for place, caller in enumerate(found) if caller is not None}
             self._forget_nonces(connection, min(item.now for item in asked))
             unseen = _unseen(connection, {place: asked[place] for place in callers})
-            uses = [Use(callers[place], asked[place].budget, 1, asked[place].now) for place in unseen]
+            uses = [Use(callers[place], REQUESTS, 1, asked[place].now) for place in unseen]
             refusals = dict(zip(unseen, count(connection, uses), strict=True))
             refused = [asked[place].nonce for place, refusal in refusals.items() if refusal is not None]
             if refused:
@@ -111,6 +143,10 @@ class Institutions:
         """Under what a batch is its caller's institution's: 32 bytes that name neither, so that no two batches show that they
         are of one institution."""
         return self._names.pair(caller.institution, batch)
+
+    def close(self) -> None:
+        """Finish what waits, and take nothing more."""
+        self._arrivals.close()
 
     # --- probing ----------------------------------------------------------------------------------------------------------
 

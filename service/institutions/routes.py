@@ -9,9 +9,8 @@ from schemas import problems
 from schemas.answers import AlertAnswer, AlertsPage, RequestKeyAnswer
 from schemas.callers import AlertMessage, RequestKeyChange
 from service import examples
-from service.bodies import JsonBody, Key, check_export_token, read_message
+from service.bodies import SentByAnybody, SentByBank, check_export_token, read_message
 from service.institutions.alerts import alerts_page
-from service.institutions.caller import Bank, Signed
 from service.institutions.rotation import change_key
 from service.openapi import OF_WRITES, json_body, problem_answers, success
 from service.paging import USUAL_PAGE, PageLength, PageStart
@@ -35,9 +34,9 @@ router = APIRouter(prefix="/v1")
     },
     openapi_extra=json_body(RequestKeyChange, "The new key, which signs that it is this institution's", examples.KEY_CHANGE),
 )
-def change_request_key(service: Service, caller: Signed, key: Key, body: JsonBody) -> Response:
+def change_request_key(service: Service, sent: SentByAnybody) -> Response:
     """The request is signed with the old key and the body with the new one. The old one ends after an overlap."""
-    return created(change_key(service, caller, key, read_message(RequestKeyChange, body)))
+    return created(change_key(service, sent.caller, sent.key, read_message(RequestKeyChange, sent.body)))
 
 
 @router.post(
@@ -53,11 +52,11 @@ def change_request_key(service: Service, caller: Signed, key: Key, body: JsonBod
     },
     openapi_extra=json_body(AlertMessage, "A memo of one size, sealed to the regulator by the sender", examples.ALERT),
 )
-def send_alert(service: Service, caller: Bank, key: Key, body: JsonBody) -> Response:
+def send_alert(service: Service, sent: SentByBank) -> Response:
     """A bank tells the regulator of something, as of a declaration that a stranger presented. Nobody else can read it."""
-    message, now = read_message(AlertMessage, body), service.clock()
+    message, now = read_message(AlertMessage, sent.body), service.clock()
     answer = AlertAnswer(time=now).model_dump_json().encode("utf-8")
-    return created(service.institutions.alert(caller, key, message.memo, answer, now))
+    return created(service.institutions.alert(sent.caller, sent.key, message.memo, answer, now))
 
 
 @router.get(

@@ -1,9 +1,9 @@
 """Signed requests: what a signature must be (schemas.signatures), checked to the letter and closed on every doubt.
 
-The library parses the fields, builds the signature base and verifies the signature and the digest. What it leaves to its caller
-is done here: that exactly one signature is meant, that everything is covered that must be and stands once, that all parameters
-are there and are ours, the times by the service's own clock, and the tag. Whether the key is registered and the nonce unused is
-the registry's to say.
+Libraries parse the structured fields and verify Ed25519. What lies between is done here, for the little of RFC 9421 that is
+allowed: that exactly one signature is meant, that everything is covered that must be and stands once, that all parameters are
+there and are ours, the times by the service's own clock, the tag, the digest, and the bytes that were signed. Whether the key
+is registered and the nonce unused is the registry's to say.
 
 RFC 9421: covered components in sections 2.1 and 2.2, parameters in section 2.3, the signature base in section 2.5, verification
 and what an application demands besides in sections 3.2 and 3.2.1, Ed25519 in section 3.3.6, replay in section 7.2.2. RFC 9530,
@@ -13,28 +13,27 @@ section 2: Content-Digest. RFC 8032, section 5.1: Ed25519 itself.
 from __future__ import annotations
 
 import hashlib
+import hmac
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-from cryptography.exceptions import InvalidSignature as NotVerified
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+import http_sf
 from fastapi import Request
-from http_message_signatures import HTTPMessageVerifier, HTTPSignatureKeyResolver, VerifyResult
-from http_message_signatures.algorithms import ED25519
-from http_message_signatures.exceptions import HTTPMessageSignaturesException
-from http_sf.compat import InnerList
 
 from schemas import problems
 from schemas.problems import FieldProblem
+from schemas.request_keys import verify_signature
 from schemas.signatures import ALGORITHM, LABEL, LIFE, OPTIONAL_FIELDS, PARAMETERS, covered_components, signature_tag
 from schemas.wire import decode_base64url
 from service.problems import Refusal
+from zkcore.errors import KeyRejected
 
 _ONCE = frozenset({"signature", "signature-input", "content-digest", *OPTIONAL_FIELDS})
 _NONCE = re.compile(r"[A-Za-z0-9_-]{22}", re.ASCII)
 _KEYID = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
+_DIGESTS = {"sha-256": hashlib.sha256, "sha-512": hashlib.sha512}
 _LONGEST_FIELD = 2_048
 """Characters of a Signature or Signature-Input field: some four times what ours are."""
 
@@ -45,24 +44,14 @@ def invalid(where: str, what: str) -> Refusal:
     return Refusal(problems.SIGNATURE_INVALID, fields=fields, headers={"WWW-Authenticate": "Signature"})
 
 
-class _Headers:
-    """Header fields in order, doubled ones as they are, as the library wants to walk them."""
-
-    def __init__(self, fields: Iterable[tuple[str, str]]) -> None:
-        self._fields = list(fields)
-
-    def items(self) -> list[tuple[str, str]]:
-        return self._fields
-
-
 @dataclass(frozen=True, repr=False)
 class SignedRequest:
-    """A request as it came over the wire: what the library reads, and the body."""
+    """A request as it came over the wire. `fields`: names in small letters, and values, in order, doubled ones as they are."""
 
     method: str
-    url: str
-    query: bool
-    headers: _Headers
+    path: str
+    query: str
+    fields: Sequence[tuple[str, str]]
     body: bytes
 
     @classmethod
@@ -72,36 +61,37 @@ class SignedRequest:
         path = (scope.get("raw_path") or scope["path"].encode("utf-8")).decode("latin-1")
         query = scope["query_string"].decode("latin-1")
         fields = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]]
-        return cls(
-            request.method, f"https://service{path}" + (f"?{query}" if query else ""), bool(query), _Headers(fields), body
-        )
+        return cls(request.method, path, query, fields, body)
 
-
-class _NoKey(HTTPSignatureKeyResolver):
-    def __init__(self, key: Ed25519PublicKey) -> None:
-        self._key = key
-
-    def resolve_public_key(self, key_id: str) -> Ed25519PublicKey:
-        return self._key
-
-
-class _Verifier(HTTPMessageVerifier):
-    """The library's verifier with the times left to us: it would ask the machine's clock, and we have one."""
-
-    def validate_created_and_expires(self, sig_input: Any, max_age: Any = None) -> None:
-        return None
+    def component(self, name: str) -> str:
+        """The value of a component (RFC 9421, sections 2.1 and 2.2). Raises Refusal for one that cannot be covered here."""
+        match name:
+            case "@method":
+                return self.method
+            case "@path":
+                return self.path
+            case "@query":
+                return f"?{self.query}"
+        values = [value.strip(" \t") for field, value in self.fields if field == name]
+        if not values:
+            raise invalid("signature-input", "covers a component that this request does not have, or that a proxy may change")
+        return ", ".join(values)
 
 
 @dataclass(frozen=True, repr=False)
 class Signature:
-    """A signature whose form and times are right, and which is still to be verified. `key`: 32 bytes, whose it says it is."""
+    """A signature whose form and times are right, and which is still to be verified.
 
-    request: SignedRequest
+    key: 32 bytes, whose it says it is
+    base: what was signed (RFC 9421, section 2.5)
+    value: 64 bytes
+    """
+
     key: bytes
     created: int
     nonce: str
-    tag: str
-    covered: tuple[str, ...]
+    base: bytes
+    value: bytes
 
     @property
     def nonce_digest(self) -> bytes:
@@ -109,34 +99,12 @@ class Signature:
         return hashlib.sha256(self.key + self.nonce.encode("ascii")).digest()
 
     def verify(self) -> None:
-        """Raises Refusal (signature-invalid) unless the key signed this very request, body included (RFC 9421, section 3.2)."""
+        """Raises Refusal (signature-invalid) unless the key signed this very request (RFC 9421, section 3.2)."""
         try:
-            verifier = _Verifier(signature_algorithm=ED25519, key_resolver=_NoKey(Ed25519PublicKey.from_public_bytes(self.key)))
-            results = verifier.verify(
-                self.request,
-                max_age=None,
-                expect_tag=self.tag,
-                expect_label=LABEL,
-                require_components=self.covered,
-                body=self.request.body,
-            )
-        except (HTTPMessageSignaturesException, NotVerified, ValueError) as error:
-            raise invalid("signature", _reason(error)) from error
-        _require_ours(results)
-
-
-def _require_ours(results: list[VerifyResult]) -> None:
-    """One result, its body checked against a digest that it covers."""
-    if len(results) != 1 or results[0].body is None:
-        raise invalid("signature", "exactly one signature, over Content-Digest too")
-
-
-def _reason(error: Exception) -> str:
-    """What of the library's message helps, and none that could quote the request."""
-    known = ("Content-Digest", "content digest", "Content digest")
-    if any(word in str(error) for word in known):
-        return "Content-Digest is not the digest (sha-256 or sha-512) of the body that came with it"
-    return "the signature does not verify under its key; sign method, path, digest and fields exactly as they are sent"
+            verify_signature(self.key, self.base, self.value)
+        except KeyRejected as error:
+            text = "the signature does not verify under its key; sign method, path, digest and fields exactly as they are sent"
+            raise invalid("signature", text) from error
 
 
 def read_signature(request: SignedRequest, origin: str, now: int) -> Signature:
@@ -144,39 +112,92 @@ def read_signature(request: SignedRequest, origin: str, now: int) -> Signature:
 
     origin: the log's name, which the tag must end with; now: unix seconds by the service's clock
     """
-    names = [name for name, _ in request.headers.items()]
+    names = [name for name, _ in request.fields]
     for name in _ONCE & set(names):
         if names.count(name) > 1:
             raise invalid(name, "this field stands twice; send it once")
-    values = dict(request.headers.items())
+    values = dict(request.fields)
     for name in ("signature-input", "signature", "content-digest"):
         if name not in values:
             raise invalid(name, "this request must be signed by your institution (RFC 9421), and this field is missing")
         if len(values[name]) > _LONGEST_FIELD:
             raise invalid(name, "this field is far longer than a signature of one request")
-    parameters, covered = _parse(values["signature-input"])
-    _check_covered(covered, names, request.query)
-    return _check_parameters(request, parameters, covered, origin, now)
+    member, covered, parameters = _input(values["signature-input"])
+    _check_covered(covered, names, bool(request.query))
+    key = _check_parameters(parameters, origin, now)
+    _check_digest(values["content-digest"], request.body)
+    base = _base(request, covered, member)
+    return Signature(key, parameters["created"], parameters["nonce"], base, _value(values["signature"]))
 
 
-def _parse(field: str) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The parameters and the covered components, none of which has parameters of its own."""
+def _dictionary(name: str, field: str) -> dict[str, Any]:
+    """A structured field (RFC 9651, section 3.2) in which no key stands twice. Raises Refusal."""
+
+    def refuse(key: str, context: str) -> None:
+        raise ValueError("a key stands twice")
+
     try:
-        found = HTTPMessageVerifier._parse_signature_dictionary(field)
-    except (HTTPMessageSignaturesException, ValueError, TypeError) as error:
-        raise invalid("signature-input", "this is not a structured field as RFC 9421 has it") from error
+        found = http_sf.parse(field.encode("ascii"), tltype="dictionary", on_duplicate_key=refuse)
+    except ValueError as error:
+        raise invalid(name, "this is not a structured field as RFC 9421 has it") from error
+    return cast("dict[str, Any]", found)
+
+
+def _of_label(name: str, field: str) -> tuple[Any, dict[str, Any]]:
+    """The value and the parameters of the one member that there may be. Raises Refusal."""
+    found = _dictionary(name, field)
     if list(found) != [LABEL]:
-        raise invalid("signature-input", f'one signature, labelled "{LABEL}"')
-    inner = found[LABEL]
-    if not isinstance(inner, InnerList):
+        raise invalid(name, f'one signature, labelled "{LABEL}"')
+    value, parameters = found[LABEL]
+    return value, parameters
+
+
+def _input(field: str) -> tuple[str, tuple[str, ...], dict[str, Any]]:
+    """Of Signature-Input: the member in its one serialisation, which is signed too; the covered components, none of which has
+    parameters of its own; the parameters."""
+    items, parameters = _of_label("signature-input", field)
+    if not isinstance(items, list):
         raise invalid("signature-input", "a list of the covered components in brackets")
-    items = list(inner)
-    if not all(isinstance(item.value, str) and not item.params for item in items):
+    if not all(type(name) is str and not own for name, own in items):
         raise invalid("signature-input", "covered components are strings without parameters")
-    return dict(inner.params), tuple(item.value for item in items)
+    return http_sf.ser({LABEL: (items, parameters)}).removeprefix(f"{LABEL}="), tuple(name for name, _ in items), parameters
 
 
-def _check_covered(covered: tuple[str, ...], fields: list[str], query: bool) -> None:
+def _value(field: str) -> bytes:
+    """Of Signature: the bytes."""
+    value, parameters = _of_label("signature", field)
+    if not isinstance(value, bytes) or parameters:
+        raise invalid("signature", "64 bytes between colons, as base64")
+    return value
+
+
+def _base(request: SignedRequest, covered: Sequence[str], member: str) -> bytes:
+    """What was signed (RFC 9421, section 2.5): a line for each component, and one for the parameters.
+
+    A value that could hold the end of its line would let one signature stand for two requests: none is signed.
+    """
+    lines = []
+    for name in covered:
+        value = request.component(name)
+        if not (value.isascii() and value.isprintable()):
+            raise invalid("signature-input", "covers a component whose value is not printable ASCII")
+        lines.append(f'"{name}": {value}')
+    return "\n".join([*lines, f'"@signature-params": {member}']).encode("ascii")
+
+
+def _check_digest(field: str, body: bytes) -> None:
+    """Each digest that we know is the body's, and there is one (RFC 9530, section 2)."""
+    found = {name: item for name, item in _dictionary("content-digest", field).items() if name in _DIGESTS}
+    for name, item in found.items():
+        value = item[0]
+        if not isinstance(value, bytes) or not hmac.compare_digest(value, _DIGESTS[name](body).digest()):
+            found = {}
+            break
+    if not found:
+        raise invalid("content-digest", "Content-Digest is not the digest (sha-256 or sha-512) of the body that came with it")
+
+
+def _check_covered(covered: Sequence[str], fields: Sequence[str], query: bool) -> None:
     if len(set(covered)) != len(covered):
         raise invalid("signature-input", "a covered component stands twice")
     missing = [name for name in covered_components(fields, query=query) if name not in covered]
@@ -184,15 +205,14 @@ def _check_covered(covered: tuple[str, ...], fields: list[str], query: bool) -> 
         raise invalid("signature-input", f"the signature does not cover {', '.join(missing)}")
 
 
-def _check_parameters(
-    request: SignedRequest, given: dict[str, Any], covered: tuple[str, ...], origin: str, now: int
-) -> Signature:
+def _check_parameters(given: Mapping[str, Any], origin: str, now: int) -> bytes:
+    """All of them are there and ours. The key that signed, as they name it (32 bytes). Raises Refusal."""
     if set(given) != PARAMETERS:
         raise invalid("signature-input", f"the parameters are exactly: {', '.join(sorted(PARAMETERS))}")
     created, expires, tag = given["created"], given["expires"], signature_tag(origin)
     if type(created) is not int or type(expires) is not int:
         raise invalid("signature-input", "created and expires are whole seconds since 1970")
-    if not all(isinstance(given[name], str) for name in ("nonce", "keyid", "alg", "tag")):
+    if not all(type(given[name]) is str for name in ("nonce", "keyid", "alg", "tag")):
         raise invalid("signature-input", "nonce, keyid, alg and tag are strings")
     if given["alg"] != ALGORITHM:
         raise invalid("signature-input", f'alg is "{ALGORITHM}"')
@@ -211,7 +231,6 @@ def _check_parameters(
     if not _KEYID.fullmatch(given["keyid"]):
         raise invalid("signature-input", "keyid is the public key, 32 bytes as base64url without padding")
     try:
-        key = decode_base64url(given["keyid"])
+        return decode_base64url(given["keyid"])
     except ValueError as error:
         raise invalid("signature-input", "keyid is the public key, 32 bytes as base64url without padding") from error
-    return Signature(request, key, created, given["nonce"], tag, covered)

@@ -9,8 +9,8 @@ from schemas import problems
 from schemas.answers import DocumentReceipt, Receipt, RegistrationAnswer
 from schemas.entries import Amended, AnyEntry, Registered, ShownOverdrawn, StatusChanged, encode_entry
 from schemas.messages import AmendMessage, ChangeStatusMessage, OverdrawnMessage, RegisterMessage
-from service.planning.shared import refuse_taken, refused_as, unblinded_refused
-from service.problems import Refusal, decoding, require_claims
+from service.planning.shared import Unproven, proven, refuse_taken, refused_as, unblinded_refused
+from service.problems import Failure, Refusal, decoding, refuse_claims
 from service.storage import Changes, Plan, Seen
 from service.verifier import Verifier
 from tlog.leaf import leaf_hash
@@ -21,16 +21,19 @@ from zkcore.operations import Amend, ChangeStatus, Overdrawn, Register
 from zkcore.verifying.batch import Claim
 
 
-def plan_registration(verifier: Verifier, documents: Sequence[Register]) -> Plan:
+def check_registration(verifier: Verifier, documents: Sequence[Register], seen: Seen) -> Unproven:
     """Each limit is in range, committed by an attester of this log, and readable by owner and regulator; each id is new.
 
     Raises Refusal: registration-refused, proof-invalid, already-exists, malformed-request.
     """
     claims = [claim for line, operation in enumerate(documents) for claim in _registration_claims(verifier, line, operation)]
-    require_claims(verifier.joint, claims)
-    ids = [operation.document for operation in documents]
-    refuse_taken(ids, verifier.storage.documents(ids))
-    return partial(_registered, documents)
+
+    def plan(failures: Sequence[Failure]) -> Plan:
+        refuse_claims(failures)
+        refuse_taken([operation.document for operation in documents], seen.documents)
+        return partial(_registered, documents)
+
+    return Unproven(claims, plan)
 
 
 def _registration_claims(verifier: Verifier, line: int, operation: Register) -> list[Claim]:
@@ -50,7 +53,7 @@ def _registered(documents: Sequence[Register], time: int) -> Changes:
     )
 
 
-def plan_status(verifier: Verifier, operation: ChangeStatus, seen: Seen) -> Plan:
+def check_status(verifier: Verifier, operation: ChangeStatus, seen: Seen) -> Unproven:
     """An attester of the document's kind says what became of it, and it follows from what was said before.
 
     Raises Refusal: document-unknown, change-refused, proof-invalid.
@@ -58,8 +61,7 @@ def plan_status(verifier: Verifier, operation: ChangeStatus, seen: Seen) -> Plan
     document = _document(seen, operation.document)
     with refused_as(problems.CHANGE_REFUSED, 0, StateError, KeyRejected):
         claims = ledger.check_status(verifier.suite, verifier.parameters, document, operation, "0:status")
-    require_claims(verifier.joint, claims)
-    return partial(_status_changed, document, operation)
+    return Unproven(claims, proven(partial(_status_changed, document, operation)))
 
 
 def _document(seen: Seen, document: bytes) -> DocumentState:
@@ -74,7 +76,7 @@ def _status_changed(document: DocumentState, operation: ChangeStatus, time: int)
     return _changed(document, entry, lambda leaf: ledger.status_changed(document, operation, leaf))
 
 
-def plan_amendment(verifier: Verifier, operation: Amend, seen: Seen) -> Plan:
+def check_amendment(verifier: Verifier, operation: Amend, seen: Seen) -> Unproven:
     """An attester of the document's kind commits to another limit, in range and readable by owner and regulator.
 
     Raises Refusal: document-unknown, change-refused, proof-invalid.
@@ -82,8 +84,7 @@ def plan_amendment(verifier: Verifier, operation: Amend, seen: Seen) -> Plan:
     document = _document(seen, operation.document)
     with refused_as(problems.CHANGE_REFUSED, 0, StateError, KeyRejected), unblinded_refused(0):
         claims = ledger.check_amend(verifier.suite, verifier.parameters, document, operation, "0:amend")
-    require_claims(verifier.joint, claims)
-    return partial(_amended, document, operation)
+    return Unproven(claims, proven(partial(_amended, document, operation)))
 
 
 def _amended(document: DocumentState, operation: Amend, time: int) -> Changes:
@@ -91,7 +92,7 @@ def _amended(document: DocumentState, operation: Amend, time: int) -> Changes:
     return _changed(document, entry, lambda leaf: ledger.amended(document, operation, leaf))
 
 
-def plan_overdrawn(verifier: Verifier, operation: Overdrawn, seen: Seen) -> Plan:
+def check_overdrawn(verifier: Verifier, operation: Overdrawn, seen: Seen) -> Unproven:
     """The regulator shows that the residual is negative at this moment.
 
     Raises Refusal: document-unknown, already-exists where it was shown and nothing has changed, proof-invalid.
@@ -99,8 +100,7 @@ def plan_overdrawn(verifier: Verifier, operation: Overdrawn, seen: Seen) -> Plan
     document = _document(seen, operation.document)
     with refused_as(problems.ALREADY_EXISTS, 0, StateError):
         claims = ledger.check_overdrawn(verifier.suite, verifier.parameters, document, operation, "0:overdrawn")
-    require_claims(verifier.joint, claims)
-    return partial(_shown_overdrawn, document, operation)
+    return Unproven(claims, proven(partial(_shown_overdrawn, document, operation)))
 
 
 def _shown_overdrawn(document: DocumentState, operation: Overdrawn, time: int) -> Changes:

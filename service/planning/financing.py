@@ -11,13 +11,13 @@ from schemas.answers import DrawReceipt, FinancingAnswer, Receipt
 from schemas.entries import Drawn, encode_entry
 from schemas.messages import DrawMessage
 from service.institutions.registry import Caller
-from service.planning.shared import documents_of_lines, refuse_taken, refused_as
+from service.planning.shared import Unproven, documents_of_lines, refuse_taken, refused_as
 from service.problems import Failure, Refusal, decoding, refuse_claims, refuse_lines
 from service.storage import Changes, Plan, Seen, Wanted
 from service.verifier import Verifier
 from tlog.leaf import leaf_hash
 from zkcore import ledger
-from zkcore.errors import BatchRejected, IdentityError, StateError, ZkError
+from zkcore.errors import IdentityError, StateError, ZkError
 from zkcore.ledger import ApplicationState, DocumentState, DrawState, Parameters
 from zkcore.operations import Draw
 from zkcore.verifying.batch import Claim
@@ -42,30 +42,23 @@ def draws_rest_on(draws: Sequence[Draw], pairs: Collection[bytes]) -> Wanted:
     return Wanted([draft.document for draft in drafts], [*(draft.draw for draft in drafts), *moves], consents, pairs)
 
 
-@dataclass(frozen=True)
-class Unproven:
-    """A financing of which everything is right but its proofs, which are still to be verified.
+def check_financing(
+    verifier: Verifier, caller: Caller, draws: Sequence[Draw], now: int, seen: Seen, blocked: Collection[bytes]
+) -> Unproven:
+    """Every draw is made by its bank, agreed to by the owner, and covered by its document's headroom at this moment.
 
-    claims: what they have to prove, labelled `line:statement`
-    failures: what cannot be proven, whatever the proofs are
+    Raises Refusal: what anybody can see comes first, then what the bank's part fails on its face. The plan does, too, in this
+    order: what the bank's part fails, what is known of ids and consents, and headroom last: a request that fails otherwise is
+    told nothing of headroom (SPEC.md, section 14, "What a refusal reveals").
+
+    now: unix seconds; blocked: documents on which the caller is blocked
     """
-
-    draws: Sequence[Draw]
-    seen: Seen
-    lines: Sequence[Line]
-    claims: Sequence[Claim]
-    failures: Sequence[Failure]
-
-
-def check_financing(verifier: Verifier, draws: Sequence[Draw], now: int, seen: Seen, blocked: Collection[bytes]) -> Unproven:
-    """What can be told of a financing before any proof is looked at. Raises Refusal: what anybody can see comes first, then
-    what the bank's part fails. `now`: unix seconds. `blocked`: documents on which the caller is blocked."""
     _refuse_blocked(draws, blocked)
     lines = _lines(seen, draws)
     _refuse_times(verifier.parameters, lines, now)
     _refuse_unfinanceable(verifier.parameters, lines)
     claims: list[Claim] = []
-    failures: list[Failure] = []
+    unfit: list[Failure] = []
     for line in lines:
         claims += _draft_claims(verifier, line)
         try:
@@ -78,27 +71,21 @@ def check_financing(verifier: Verifier, draws: Sequence[Draw], now: int, seen: S
                 f"{line.number}:draw",
             )
         except (StateError, IdentityError) as error:
-            failures.append((_unfit(line.number, line.document, error), error))
-    return Unproven(draws, seen, lines, claims, failures)
+            unfit.append((_unfit(line.number, line.document, error), error))
 
+    def plan(failures: Sequence[Failure]) -> Plan:
+        try:
+            refuse_claims([*unfit, *failures])
+        except Refusal as refusal:
+            if refusal.problem is problems.HEADROOM_NOT_PROVEN:
+                _refuse_used(seen, draws)
+            raise
+        _refuse_used(seen, draws)
+        # Sealed afresh for every line: two entries with one box would show that they are of one financing.
+        callers = [verifier.institutions.sealed(caller) for _ in lines]
+        return partial(_drawn, verifier.parameters, lines, callers)
 
-def plan_financing(verifier: Verifier, caller: Caller, unproven: Unproven, rejected: BatchRejected | None) -> Plan:
-    """Every draw is made by its bank, agreed to by the owner, and covered by its document's headroom at this moment.
-
-    `rejected`: what verifying all claims raised, if it did. Raises Refusal, in this order: what the bank's part fails, what is
-    known of ids and consents, and headroom last: a request that fails otherwise is told nothing of headroom (SPEC.md, section
-    14, "What a refusal reveals").
-    """
-    try:
-        refuse_claims([*unproven.failures, *(rejected.failures if rejected is not None else ())])
-    except Refusal as refusal:
-        if refusal.problem is problems.HEADROOM_NOT_PROVEN:
-            _refuse_used(unproven.seen, unproven.draws)
-        raise
-    _refuse_used(unproven.seen, unproven.draws)
-    # Sealed afresh for every line: two entries with one box would show that they are of one financing.
-    callers = [verifier.institutions.sealed(caller) for _ in unproven.lines]
-    return partial(_drawn, verifier.parameters, unproven.lines, callers)
+    return Unproven(claims, plan)
 
 
 def _refuse_blocked(draws: Sequence[Draw], blocked: Collection[bytes]) -> None:

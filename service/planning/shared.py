@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from schemas import problems
 from schemas.problems import ProblemType
-from service.problems import lines_refusal, refuse_lines
-from service.storage import Seen
+from service.problems import Failure, lines_refusal, refuse_claims, refuse_lines
+from service.storage import Plan, Seen
 from zkcore.errors import IdentityError, StateError, ZkError
 from zkcore.ledger import DocumentState
+from zkcore.verifying.batch import Claim
+
+
+@dataclass(frozen=True)
+class Unproven:
+    """A write of which everything is right but its proofs, which are still to be verified.
+
+    claims: what they have to prove, labelled `line:statement`; None where nobody has to prove anything
+    plan: what to write, given what of the claims does not hold. Raises Refusal
+    """
+
+    claims: Sequence[Claim] | None
+    plan: Callable[[Sequence[Failure]], Plan]
+
+
+def proven(plan: Plan) -> Callable[[Sequence[Failure]], Plan]:
+    """This plan, when every claim holds."""
+
+    def planned(failures: Sequence[Failure]) -> Plan:
+        refuse_claims(failures)
+        return plan
+
+    return planned
 
 
 def documents_of_lines(seen: Seen, ids: Sequence[bytes]) -> list[DocumentState]:

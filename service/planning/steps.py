@@ -22,9 +22,9 @@ from schemas.messages import (
     ReduceMessage,
 )
 from service.institutions.registry import Caller
-from service.planning.shared import documents_of_lines, refuse_taken, refused_as, unblinded_refused
-from service.problems import Refusal, decoding, refuse_lines, require_claims
-from service.storage import Changes, Plan, Seen, Wanted
+from service.planning.shared import Unproven, documents_of_lines, proven, refuse_taken, refused_as, unblinded_refused
+from service.problems import Refusal, decoding, refuse_lines
+from service.storage import Changes, Seen, Wanted
 from service.verifier import Verifier
 from tlog.leaf import leaf_hash
 from zkcore import ledger
@@ -73,7 +73,7 @@ def steps_rest_on(operations: Sequence[Operation]) -> Wanted:
     return Wanted(documents, [operation.draw for operation in operations])
 
 
-def plan_steps(verifier: Verifier, caller: Caller, operations: Sequence[Operation], now: int, seen: Seen) -> Plan:
+def check_steps(verifier: Verifier, caller: Caller, operations: Sequence[Operation], now: int, seen: Seen) -> Unproven:
     """Each step is made by the holder of its draw's key, and fits the stage that the draw or application has at this moment.
 
     Raises Refusal naming the lines: already-exists, draw-unknown, document-repeated, document-unknown, expired, wrong-stage,
@@ -83,8 +83,7 @@ def plan_steps(verifier: Verifier, caller: Caller, operations: Sequence[Operatio
     lines = _lines(seen, operations, [verifier.institutions.sealed(caller) for _ in operations])
     _refuse_times(lines, now)
     claims = [claim for line in lines for claim in _claims(verifier, line)]
-    require_claims(verifier.joint, claims)
-    return partial(_stepped, verifier.parameters, lines)
+    return Unproven(claims, proven(partial(_stepped, verifier.parameters, lines)))
 
 
 def _lines(seen: Seen, operations: Sequence[Operation], callers: Sequence[bytes]) -> list[Line]:
@@ -216,7 +215,7 @@ def _after(parameters: Parameters, line: Line, leaf: bytes) -> tuple[DocumentSta
 # --- expiry ---------------------------------------------------------------------------------------------------------------
 
 
-def plan_expiry(verifier: Verifier, draw: bytes, now: int, seen: Seen) -> Plan:
+def check_expiry(verifier: Verifier, draw: bytes, now: int, seen: Seen) -> Unproven:
     """A reservation whose time is over frees itself: nobody proves anything. Refuses one that has not expired or is gone.
 
     `draw`: 32 bytes; `now`: unix seconds. SPEC.md, section 10.3, `expire`.
@@ -226,7 +225,8 @@ def plan_expiry(verifier: Verifier, draw: bytes, now: int, seen: Seen) -> Plan:
         raise Refusal(problems.DRAW_UNKNOWN)
     with refused_as(problems.WRONG_STAGE, 0, StateError):
         ledger.check_expire(state, now)
-    return partial(_expired, verifier.parameters, Line(0, Expire(draw), seen.documents[state.document], state, b""))
+    line = Line(0, Expire(draw), seen.documents[state.document], state, b"")
+    return Unproven(None, proven(partial(_expired, verifier.parameters, line)))
 
 
 def _expired(parameters: Parameters, line: Line, time: int) -> Changes:

@@ -27,6 +27,7 @@ from schemas.wire import encode_base64url
 from service.batches import reading, storage, worker
 from service.batches.storage import BatchStorage, Outcome
 from service.batches.worker import BatchWorker
+from service.institutions.registry import Caller
 from service.planning import financing
 from service.problems import Refusal
 from service.storage import open_storage
@@ -346,12 +347,12 @@ def test_the_lines_of_a_batch_are_verified_in_one_multi_scalar_multiplication(
 def test_how_a_batch_went_does_not_bound_the_groups_of_others(desk: Desk, world: World) -> None:
     """Neither does a batch of false lines slow others down, nor one of good lines let groups under attack grow again."""
     first, second = desk.register(500, 500)
-    desk.verifier.joint.bound.claims = 7
+    desk.app.state.desk.joint.bound.claims = 7
     found = finished(
         desk, accepted(send(desk, body([[make_overdraw(world, first, 501)], [make_draw(world, second, 5)]]))).batch
     )
     assert kinds(found) == ["headroom-not-proven", "ok"]
-    assert desk.verifier.joint.bound.claims == 7
+    assert desk.app.state.desk.joint.bound.claims == 7
 
 
 def test_large_lines_are_worked_on_a_few_at_a_time(
@@ -412,14 +413,14 @@ def test_a_line_that_cannot_be_worked_on_now_is_tried_again_and_one_that_breaks_
     draws = [make_draw(world, paper, 5) for paper in papers]
     check, tries = financing.check_financing, {draw.operation.draft.draw: 0 for draw in draws}
 
-    def failing(verifier: Verifier, lines: Sequence[Draw], *arguments: Any) -> object:
+    def failing(verifier: Verifier, caller: Caller, lines: Sequence[Draw], *arguments: Any) -> object:
         draw = lines[0].draft.draw
         tries[draw] += 1
         if draw == draws[1].operation.draft.draw and tries[draw] < 10:
             raise Refusal(problems.UNAVAILABLE)
         if draw == draws[2].operation.draft.draw:
             raise ValueError("a secret")
-        return check(verifier, lines, *arguments)
+        return check(verifier, caller, lines, *arguments)
 
     monkeypatch.setattr("service.committing.check_financing", failing)
     monkeypatch.setattr(worker, "_PAUSE", 0.01)

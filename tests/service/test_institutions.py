@@ -25,7 +25,7 @@ from schemas.request_keys import rotation_bytes
 from schemas.wire import decode_base64url, encode_base64url
 from service.cli import app
 from service.gathering import Failed
-from service.institutions.counting import DRAWS, REQUESTS, Budget
+from service.institutions.counting import DRAWS, Budget
 from service.institutions.desk import Admission
 from service.institutions.registry import Caller, RegistryError
 from service.problems import Refusal
@@ -409,7 +409,7 @@ def test_of_requests_that_are_admitted_together_each_is_by_itself(desk: Desk) ->
     bank, customs, nobody = BANK_KEY.public, ATTESTER_KEY.public, bytes(32)
 
     def admission(key: bytes, nonce: int) -> Admission:
-        return Admission(key, bytes([nonce]) * 32, desk.now + 600, REQUESTS, desk.now)
+        return Admission(key, bytes([nonce]) * 32, desk.now + 600, desk.now)
 
     def told(*asked: Admission) -> list[object]:
         """The caller's holder, or the problem."""
