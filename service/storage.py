@@ -12,6 +12,8 @@ What several requests have to look up at the same time is looked up together, to
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,7 +38,7 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.exc import DataError, DisconnectionError, IntegrityError
 
 from service.gathering import Failed
 from service.idempotency import Answer, RequestKey, replay
@@ -73,6 +75,9 @@ _LARGEST_GROUP = 64
 _WRITES = "tradeveil_writes"
 _SINGLE = "tradeveil_single"
 _NAME = "tradeveil_name"
+_USED = "tradeveil_used"
+_IDLE_SECONDS = 1.0
+"""For so long a connection is taken to be alive without being asked."""
 
 
 Work = Callable[[Connection, Sequence[Any]], None]
@@ -562,8 +567,11 @@ def open_storage(url: str, group: Group, workers: int) -> Storage:
     options: dict[str, Any] = {"pool_size": workers, "max_overflow": 0, "pool_timeout": 10, "hide_parameters": True}
     address = database_address(url)
     if address.get_backend_name() != "sqlite":
-        options |= {"isolation_level": "READ COMMITTED", "pool_pre_ping": True}
+        options |= {"isolation_level": "READ COMMITTED"}
     engine = create_engine(address, **options)
+    if engine.dialect.name != "sqlite":
+        event.listen(engine, "checkin", _note_use)
+        event.listen(engine, "checkout", _ask_whether_it_lives)
     event.listen(engine, "before_cursor_execute", _name_statement, retval=True)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
@@ -577,6 +585,21 @@ def _name_statement(
     """Append the name of its transaction to every statement, so that the database's own statistics show it."""
     name = connection.get_execution_options().get(_NAME)
     return (statement if name is None else f"{statement} /* {name} */"), parameters
+
+
+def _note_use(connection: Any, record: Any) -> None:
+    record.info[_USED] = time.monotonic()
+
+
+def _ask_whether_it_lives(connection: Any, record: Any, proxy: Any) -> None:
+    """A connection that was idle for a while may be dead by now, and is replaced; one that was used a moment ago would be asked
+    for nothing, at the cost of a round trip each time."""
+    if time.monotonic() - record.info.get(_USED, -math.inf) > _IDLE_SECONDS:
+        try:
+            connection.execute("SELECT 1")
+            connection.rollback()
+        except Exception as error:
+            raise DisconnectionError from error
 
 
 def _prepare_sqlite(connection: Any, record: Any) -> None:

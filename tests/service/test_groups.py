@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from threading import Barrier, Event, Lock
 
 import httpx
@@ -28,8 +28,9 @@ from tests.builders import NOW, NewDraw, World, financing_request, make_draw, ma
 from tests.service.harness import JSON, Desk, SignedByRole, refused
 from tests.service.test_crashes import Broken, breaking, breaking_at_commit
 from zkcore import ledger
-from zkcore.errors import BatchRejected
-from zkcore.verifying.batch import Claim
+from zkcore.errors import BatchRejected, EngineError
+from zkcore.suite import Suite
+from zkcore.verifying.batch import Claim, verify
 
 Send = Callable[[], httpx.Response]
 PATIENCE = 30
@@ -45,18 +46,18 @@ def until(holds: Callable[[], bool]) -> None:
 @contextmanager
 def one_group(desk: Desk, monkeypatch: pytest.MonkeyPatch, sends: Sequence[Send]) -> Iterator[tuple[Event, list[int]]]:
     """Hold the first write that comes until `sends` wait behind it. Yields when it is held, and how large the groups were."""
-    commits, held, groups = desk.verifier.storage._commits, Event(), list[int]()
-    work = commits._work
+    storage, waiting, held, groups = desk.verifier.storage, desk.app.state.desk._groups._waiting, Event(), list[int]()
+    commit_all = storage.commit_all
 
     def holding(writes: Sequence[Write]) -> object:
         groups.append(len(writes))
         if len(groups) == 1:
             held.set()
-            until(lambda: len(commits._waiting) == len(sends))
-        return work(writes)
+            until(lambda: len(waiting) == len(sends))
+        return commit_all(writes)
 
     with monkeypatch.context() as patched:
-        patched.setattr(commits, "_work", holding)
+        patched.setattr(storage, "commit_all", holding)
         yield held, groups
 
 
@@ -145,8 +146,8 @@ def test_a_member_that_the_database_refuses_is_alone_with_it(desk: Desk, world: 
     elsewhere = create_app(settings, world.suite, lambda: NOW)
     taken = canonical(financing_request([make_draw(world, foreign, 5, draw=id_)]))
 
-    commits = desk.verifier.storage._commits
-    seen = commits._work
+    storage = desk.verifier.storage
+    commit_all = storage.commit_all
 
     def outrun(writes: Sequence[Write]) -> object:
         if len(writes) == 3:
@@ -154,9 +155,9 @@ def test_a_member_that_the_database_refuses_is_alone_with_it(desk: Desk, world: 
                 client.auth = SignedByRole(lambda: NOW)
                 key = {"Idempotency-Key": "of-another-process"}
                 assert client.post("/v1/financings", content=taken, headers={**JSON, **key}).status_code == 201
-        return seen(writes)
+        return commit_all(writes)
 
-    monkeypatch.setattr(commits, "_work", outrun)
+    monkeypatch.setattr(storage, "commit_all", outrun)
     answers = together(desk, monkeypatch, sends)
     assert [answer.status_code for answer in answers] == [201, 409, 201]
     refused(answers[1], problems.ALREADY_EXISTS)
@@ -169,23 +170,23 @@ def test_a_group_that_breaks_anywhere_leaves_nothing_of_any_member(
     papers = desk.register(*[500] * 3)
     draws = [make_draw(world, paper, 5, consented=paper is papers[0]) for paper in papers]
     writes = [sender(desk, draw, key=f"one-that-breaks-{i}") for i, draw in enumerate(draws)]
-    commits, at = desk.verifier.storage._commits, 0
-    work = commits._work
+    storage, at = desk.verifier.storage, 0
+    commit_all = storage.commit_all
     while True:
         before: list[object] = []
 
         def broken(items: Sequence[Write], at: int = at, before: list[object] = before) -> object:
             if len(items) != 3:
-                return work(items)
+                return commit_all(items)
             before.append(desk.dump())
             with breaking(desk, at, Broken("a secret")) as seen:
                 try:
-                    return work(items)
+                    return commit_all(items)
                 finally:
                     before += [desk.dump(), len(seen)]
 
         with monkeypatch.context() as patched:
-            patched.setattr(commits, "_work", broken)
+            patched.setattr(storage, "commit_all", broken)
             answers = together(desk, monkeypatch, writes)
         if before[2] <= at:  # type: ignore[operator]
             break
@@ -202,21 +203,21 @@ def test_a_group_whose_commit_fails_leaves_nothing_of_any_member(
 ) -> None:
     papers = desk.register(*[500] * 3)
     sends = [sender(desk, make_draw(world, paper, 5), key=f"one-that-breaks-{i}") for i, paper in enumerate(papers)]
-    commits = desk.verifier.storage._commits
-    work = commits._work
+    storage = desk.verifier.storage
+    commit_all = storage.commit_all
 
     def broken(items: Sequence[Write]) -> object:
         if len(items) != 3:
-            return work(items)
+            return commit_all(items)
         before = desk.dump()
         try:
             with breaking_at_commit(desk, Broken()):
-                return work(items)
+                return commit_all(items)
         finally:
             assert desk.dump() == before
 
     with monkeypatch.context() as patched:
-        patched.setattr(commits, "_work", broken)
+        patched.setattr(storage, "commit_all", broken)
         for answer in together(desk, monkeypatch, sends):
             refused(answer, problems.INTERNAL)
     assert [send().status_code for send in sends] == [201] * 3
@@ -258,32 +259,72 @@ def test_a_false_proof_in_a_group_is_its_makers_alone(desk: Desk, world: World) 
     good = [claims_of(world, make_draw(world, paper, 5)) for _ in range(3)]
     bad = claims_of(world, make_overdraw(world, paper, 501))
     joint = JointVerification(world.suite)
-    outcomes = joint._verify([good[0], bad, good[1], good[2]])
-    assert [outcome is None for outcome in outcomes] == [True, False, True, True]
-    failed = outcomes[1]
-    assert isinstance(failed, Failed)
-    with pytest.raises(BatchRejected) as alone:
-        joint.verify(bad)
-    assert isinstance(failed.error, BatchRejected)
-    assert [(label, error.code) for label, error in failed.error.failures] == [
-        (label, error.code) for label, error in alone.value.failures
-    ]
+    verdicts = joint.verify([good[0], bad, good[1], good[2]])
+    assert [verdict == () or verdict == [] for verdict in verdicts] == [True, False, True, True]
+    (alone,) = joint.verify([bad])
+    assert not isinstance(verdicts[1], Failed)
+    assert not isinstance(alone, Failed)
+    assert [(label, error.code) for label, error in verdicts[1]] == [(label, error.code) for label, error in alone]
+    assert joint.verify([bad, bad, good[0]])[2] in ((), [])
 
 
-def test_false_proofs_make_groups_small_and_true_ones_let_them_grow(desk: Desk, world: World) -> None:
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_a_request_that_proves_nothing_is_never_taken_to_hold(desk: Desk, world: World, count: int) -> None:
+    """Neither alone nor among true ones: whoever has nothing to check has made a mistake."""
+    good = claims_of(world, make_draw(world, desk.register(500)[0], 5))
+    joint = JointVerification(world.suite)
+    for verdicts_on in (joint.verify, joint.verify_as_one):
+        verdicts = verdicts_on([*[good] * count, []])
+        assert isinstance(verdicts[-1], Failed)
+        assert isinstance(verdicts[-1].error, BatchRejected)
+        assert list(verdicts[:-1]) == [()] * count
+
+
+def test_an_engine_that_fails_says_nothing_about_any_claim(desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    good = claims_of(world, make_draw(world, desk.register(500)[0], 5))
+
+    def failing(suite: object, claims: object) -> None:
+        raise EngineError("out of order")
+
+    monkeypatch.setattr("service.joint.verify", failing)
+    joint = JointVerification(world.suite)
+    for verdict in (*joint.verify([good, good]), *joint.verify_as_one([good])):
+        assert isinstance(verdict, Failed)
+        assert isinstance(verdict.error, EngineError)
+    assert joint.bound.claims == LARGEST
+
+
+def test_false_proofs_make_groups_small_and_true_ones_let_them_grow(
+    desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """So that an attacker's requests are soon verified by themselves, and cost the others no more than without groups."""
     paper = desk.register(500)[0]
     good, bad = claims_of(world, make_draw(world, paper, 5)), claims_of(world, make_overdraw(world, paper, 501))
     joint = JointVerification(world.suite)
     assert joint.bound.claims == LARGEST
-    joint._verify([good, bad])
+    joint.verify([good, bad])
     assert joint.bound.claims == (len(good) + len(bad)) // 2
     for _ in range(5):
-        joint._verify([bad])
+        joint.verify([bad])
     assert joint.bound.claims < len(good), "the next request is a group of its own"
+    groups: list[int] = []
+
+    def noting(suite: Suite, claims: Sequence[Claim]) -> None:
+        groups.append(len(claims))
+        verify(suite, claims)
+
+    monkeypatch.setattr("service.joint.verify", noting)
+    joint.bound.claims = len(good)
+    assert all(verdict == () for verdict in joint.verify([good] * 7))
+    assert groups == [len(good) * count for count in (1, 2, 4)], "no group has more claims than the bound allows at that time"
     for _ in range(12):
-        joint._verify([good])
+        joint.verify([good])
     assert joint.bound.claims == LARGEST
+    groups.clear()
+    joint.bound.claims = 1
+    joint.verify_as_one([good] * 5)
+    assert groups == [5 * len(good)]
+    assert joint.bound.claims == 1
 
 
 # --- gathering ------------------------------------------------------------------------------------------------------------
@@ -296,8 +337,8 @@ def test_who_comes_alone_waits_for_nobody() -> None:
         groups.append(list(items))
         return list(items)
 
-    gathering = Gathering(work, lambda: 10)
-    assert [gathering.submit(i) for i in range(3)] == [0, 1, 2]
+    with closing(Gathering[int, int]("test", work, 10)) as gathering:
+        assert [gathering.submit(i).result(PATIENCE) for i in range(3)] == [0, 1, 2]
     assert groups == [[0], [1], [2]]
 
 
@@ -318,48 +359,80 @@ def test_everybody_gets_its_own_outcome_and_groups_keep_their_bounds() -> None:
     def weigh(item: int) -> int:
         return 1 + item % 10
 
-    gathering, start = Gathering(work, lambda: 7, weigh, lanes=2), Barrier(40)
+    start = Barrier(40)
 
-    def caller(number: int) -> None:
+    def caller(gathering: Gathering[int, int], number: int) -> None:
         start.wait(PATIENCE)
         for item in range(number, 4_000, 40):
             if item % 3:
-                assert gathering.submit(item) == -item
+                assert gathering.submit(item).result(PATIENCE) == -item
             else:
                 with pytest.raises(KeyError, match=f"^{item}$"):
-                    gathering.submit(item)
+                    gathering.submit(item).result(PATIENCE)
 
-    with ThreadPoolExecutor(40) as pool:
-        for done in [pool.submit(caller, number) for number in range(40)]:
-            done.result(PATIENCE)
-    assert most[0] <= 2
-    assert gathering.submit(1) == -1
+    with closing(Gathering[int, int]("test", work, 7, weigh, lanes=2)) as gathering:
+        with ThreadPoolExecutor(40) as pool:
+            for done in [pool.submit(caller, gathering, number) for number in range(40)]:
+                done.result(4 * PATIENCE)
+        assert most[0] <= 2
+        assert gathering.submit(1).result(PATIENCE) == -1
 
 
 class Panic(BaseException):
     """As a native engine raises it."""
 
 
+@contextmanager
+def held(
+    outcome: Callable[[Sequence[int]], list[int | Failed]],
+) -> Iterator[tuple[Gathering[int, int], list[list[int]], Event]]:
+    """A gathering whose first group, of one, is at work until the event is set. Yields also what groups there were."""
+    groups, entered, go_on = list[list[int]](), Event(), Event()
+
+    def work(items: Sequence[int]) -> list[int | Failed]:
+        groups.append(list(items))
+        entered.set()
+        assert go_on.wait(PATIENCE)
+        return outcome(items)
+
+    with closing(Gathering[int, int]("test", work, 10)) as gathering:
+        first = gathering.submit(0)
+        assert entered.wait(PATIENCE)
+        yield gathering, groups, go_on
+        assert first.done()
+
+
 @pytest.mark.parametrize("raised, expected", [(ValueError("all"), ValueError), (Panic(), RuntimeError), (None, RuntimeError)])
 def test_work_that_fails_fails_for_all_and_nobody_waits_for_ever(
     raised: BaseException | None, expected: type[Exception]
 ) -> None:
-    entered, go_on = Event(), Event()
-
-    def work(items: Sequence[int]) -> list[int | Failed]:
-        entered.set()
-        assert go_on.wait(PATIENCE)
+    def failing(items: Sequence[int]) -> list[int | Failed]:
         if raised is None:
             return []
         raise raised
 
-    gathering = Gathering(work, lambda: 10)
-    with ThreadPoolExecutor(5) as pool:
-        waiting = [pool.submit(gathering.submit, 0)]
-        assert entered.wait(PATIENCE)
-        waiting += [pool.submit(gathering.submit, i) for i in range(1, 5)]
-        until(lambda: len(gathering._waiting) == 4)
+    with held(failing) as (gathering, groups, go_on):
+        waiting = [gathering.submit(i) for i in range(1, 5)]
         go_on.set()
         for future in waiting:
             with pytest.raises(expected):
                 future.result(PATIENCE)
+        assert groups == [[0], [1, 2, 3, 4]]
+
+
+def test_whoever_gives_up_is_left_out() -> None:
+    with held(list) as (gathering, groups, go_on):
+        waiting = [gathering.submit(i) for i in range(1, 5)]
+        assert waiting[1].cancel()
+        go_on.set()
+        assert [waiting[i].result(PATIENCE) for i in (0, 2, 3)] == [1, 3, 4]
+        assert groups == [[0], [1, 3, 4]]
+        assert gathering.submit(5).result(PATIENCE) == 5
+
+
+def test_what_waits_is_finished_before_the_end() -> None:
+    with held(list) as (gathering, _, go_on):
+        waiting = [gathering.submit(i) for i in range(1, 5)]
+        go_on.set()
+        gathering.close()
+        assert [future.result(0) for future in waiting] == [1, 2, 3, 4]
