@@ -18,6 +18,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import httpx
@@ -200,11 +201,27 @@ def together(port: int, requests: Sequence[Request], connections: int) -> list[A
 
 
 def under_load(port: int, requests: Sequence[Request], connections: int) -> list[Answer]:
-    """So many requests at a time, from processes of their own."""
+    """So many requests at a time, from processes of their own, which begin when each has signed all of its requests."""
+    context = get_context("spawn")
     shares = [requests[first::_CLIENTS] for first in range(_CLIENTS)]
-    with ProcessPoolExecutor(_CLIENTS, mp_context=get_context("spawn")) as pool:
-        parts = pool.map(together, [port] * _CLIENTS, shares, [connections // _CLIENTS] * _CLIENTS)
+    start = context.Barrier(_CLIENTS)
+    with ProcessPoolExecutor(_CLIENTS, context, _begin_at, (start,)) as pool:
+        parts = pool.map(_client, [port] * _CLIENTS, shares, [connections // _CLIENTS] * _CLIENTS)
         return [answer for part in parts for answer in part]
+
+
+_start: list[Barrier] = []
+"""Of a client's process: where it waits for the others."""
+
+
+def _begin_at(start: Barrier) -> None:
+    _start.append(start)
+
+
+def _client(port: int, requests: Sequence[Request], connections: int) -> list[Answer]:
+    encoded = [request.encoded() for request in requests]
+    _start[-1].wait(_PATIENCE)
+    return asyncio.run(_send(port, encoded, connections))
 
 
 async def _send(port: int, encoded: Sequence[bytes], connections: int) -> list[Answer]:

@@ -16,7 +16,7 @@ from service.authenticity.keys import KeyRing
 from service.authenticity.routes import router as authenticity_router
 from service.batches.routes import router as batches_router
 from service.batches.worker import BatchWorker
-from service.committing import CommitDesk
+from service.committing import LANES, CommitDesk
 from service.expiry import keep_freeing
 from service.institutions.routes import router as institutions
 from service.limits import BodyLimit, RequestLimit
@@ -32,6 +32,8 @@ from service.verifier import Clock, open_verifier
 from zkcore import PROTOCOL_VERSION
 from zkcore.suite import Suite
 
+_ARRIVALS_AND_BATCHES = 2
+"""Threads that need a connection beside those of requests and the lanes of commits."""
 _DESCRIPTION = """Verifies that the total financed on a document never exceeds its declared value, and sees no amount.
 
 Every request body is JSON with base64url bytes (no padding) and no unknown fields. Everything that is not a success is a
@@ -41,7 +43,7 @@ is written then."""
 
 def create_app(settings: Settings, suite: Suite, clock: Clock) -> FastAPI:
     """The service over its database. Raises SettingsError without a log in it, ZkError for a log of another suite."""
-    storage = open_storage(settings.database, suite.group, settings.threads)
+    storage = open_storage(settings.database, suite.group, settings.threads + LANES + _ARRIVALS_AND_BATCHES)
     try:
         verifier = open_verifier(suite, storage, clock, settings.service_key, settings.rules)
         ring = KeyRing(settings.evaluation_keys)
@@ -101,7 +103,7 @@ def _assemble(settings: Settings) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """As many requests are worked on at a time as there are connections; reservations expire meanwhile."""
+    """Whatever needs a thread finds a connection; reservations expire meanwhile."""
     to_thread.current_default_thread_limiter().total_tokens = app.state.settings.threads
     ended = asyncio.Event()
     freeing = asyncio.create_task(keep_freeing(app.state.verifier, app.state.settings.expiry_seconds, ended))

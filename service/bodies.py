@@ -76,7 +76,7 @@ class Sent:
 
 
 class _Write(RequestSignature):
-    """All that a write depends on, at once: every dependency of a route costs a request as much as reading its body."""
+    """All that a write depends on, at once: the framework solves every dependency of every request anew."""
 
     async def __call__(self, request: Request) -> Sent:
         caller, key, body = await self.caller(request), idempotency_key(request), await _json_body(request)

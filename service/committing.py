@@ -47,6 +47,8 @@ _LARGEST_GROUP = 64
 """Requests that are verified and committed together, at most."""
 _OF_ONE = 16 << 10
 """Bytes of a request that counts as one of these: a draw has 7 KB. A larger one counts as several."""
+LANES = max(1, (os.cpu_count() or 1) // 2)
+"""Groups at work at the same time: the engine's part of one runs beside Python's part of others."""
 _ATTEMPTS = 8
 """How often a request is begun anew because others were faster, before its caller is told to come back."""
 
@@ -83,7 +85,7 @@ class CommitDesk:
             lambda submissions: commit_all(verifier, submissions, self.joint.verify),
             _LARGEST_GROUP,
             lambda submission: 1 + submission.size // _OF_ONE,
-            lanes=max(1, (os.cpu_count() or 1) // 2),
+            lanes=LANES,
         )
 
     async def commit(self, submission: Submission) -> Answer:

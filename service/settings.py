@@ -127,7 +127,7 @@ SETTINGS: tuple[Setting, ...] = (
         "threads",
         1,
         256,
-        "requests that each worker works on at a time, each in a thread with a connection; most wait for their group",
+        "reads and batches that each worker works on at a time, each in a thread with a connection; other writes need none",
     ),
     _number("maximum_body", 1 << 12, 1 << 30, "bytes of a request"),
     _number(

@@ -563,7 +563,7 @@ def database_address(url: str) -> URL:
 
 
 def open_storage(url: str, group: Group, workers: int) -> Storage:
-    """The database at this URL (`sqlite:///…` or `postgresql://…`), with a connection for each worker."""
+    """The database at this URL (`sqlite:///…` or `postgresql://…`), with a connection for each of so many threads."""
     options: dict[str, Any] = {"pool_size": workers, "max_overflow": 0, "pool_timeout": 10, "hide_parameters": True}
     address = database_address(url)
     if address.get_backend_name() != "sqlite":
