@@ -48,7 +48,8 @@ def test_an_open_directory_is_closed(tmp_path: Path) -> None:
 
 def test_a_directory_that_serves_others_is_not_closed_to_them(tmp_path: Path) -> None:
     shared = tmp_path / "shared"
-    shared.mkdir(mode=0o755)
+    shared.mkdir()
+    shared.chmod(0o755)
     (shared / "file").write_bytes(b"")
     with pytest.raises(HomeError, match="choose a new directory"):
         Home.create(shared)

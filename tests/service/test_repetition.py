@@ -15,6 +15,7 @@ import pytest
 
 from schemas import problems
 from schemas.canonical import canonical
+from service.gathering import Failed
 from service.idempotency import Answer
 from service.storage import Storage
 from tests.builders import (
@@ -124,14 +125,14 @@ def test_a_write_needs_a_key(desk: Desk, key: str | None) -> None:
 def test_while_a_request_is_worked_on(desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever comes under its key is told to wait, and the key is free again when the work is done, well or badly."""
     paper = desk.register(500)[0]
-    draw, started, go_on, commit = make_draw(world, paper, 5), Event(), Event(), Storage.commit
+    draw, started, go_on, commit = make_draw(world, paper, 5), Event(), Event(), Storage.commit_all
 
     def slow(*arguments: object) -> object:
         started.set()
         assert go_on.wait(30)
         return commit(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Storage, "commit", slow)
+    monkeypatch.setattr(Storage, "commit_all", slow)
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(desk.send_draws, [draw], KEY)
         assert started.wait(30)
@@ -162,19 +163,20 @@ def test_a_crowd_of_resends_is_one_draw(desk: Desk, world: World) -> None:
 def test_two_processes_that_get_the_same_request(desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another process committed it between our reading and our writing: we find its answer and give it."""
     paper = desk.register(500)[0]
-    draw, commit = make_draw(world, paper, 5), Storage.commit
-    answer: list[Answer] = []
+    draw, commit = make_draw(world, paper, 5), Storage.commit_all
+    answer: list[Answer | Failed] = []
 
     def outrun(*arguments: object) -> object:
         """The other process commits the same plan under the same key, then we try."""
         if not answer:
-            answer.append(commit(*arguments))  # type: ignore[arg-type]
+            answer.extend(commit(*arguments))  # type: ignore[arg-type]
         return commit(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Storage, "commit", outrun)
+    monkeypatch.setattr(Storage, "commit_all", outrun)
     response = desk.send_draws([draw], key=KEY)
     assert response.status_code == 201
     assert response.headers["Idempotency-Replayed"] == "true"
+    assert isinstance(answer[0], Answer)
     assert response.content == answer[0].body
     assert len(desk.dump()["draws"]) == 1
 
