@@ -14,7 +14,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 from schemas import problems
 from schemas.messages import (
@@ -25,7 +24,7 @@ from schemas.messages import (
     RegistrationRequest,
     StepsRequest,
 )
-from service.gathering import Failed, Gathering
+from service.gathering import Failed, Gathering, Outcomes
 from service.idempotency import Answer, RequestKey
 from service.institutions.counting import DRAWS, Use, count_or_refuse
 from service.institutions.registry import Caller
@@ -40,8 +39,6 @@ from service.storage import Changes, Moved, Plan, Seen, Wanted, Write
 from service.verifier import Verifier
 from zkcore.operations import Draw
 from zkcore.verifying.batch import Claim
-
-T = TypeVar("T")
 
 _LARGEST_GROUP = 64
 """Requests that are verified and committed together, at most."""
@@ -203,18 +200,18 @@ Verify = Callable[[Sequence[Sequence[Claim]]], list[Verdict]]
 def commit_all(verifier: Verifier, submissions: Sequence[Submission], verify: Verify) -> list[Answer | Failed]:
     """Many writes that are there at once, each all or none and by itself: looked up together, verified together, and committed
     in few transactions. Those that are overtaken meanwhile begin anew."""
-    outcomes = _Outcomes(len(submissions))
+    outcomes = Outcomes[Answer](len(submissions))
     decoded = outcomes.each(lambda place: submissions[place].read())
     attempts = _ATTEMPTS
     while outcomes.left() and attempts:
         try:
             committed = _commit_round(verifier, submissions, decoded, outcomes, verify)
         except Exception as error:  # noqa: BLE001 - of all that are left; the database is away, for one
-            outcomes.take({place: Failed(error) for place in outcomes.left()})
+            outcomes.settle({place: Failed(error) for place in outcomes.left()})
         else:
             # Overtaken by one another, they still come to an end; by others, they may not.
             attempts -= not committed
-    outcomes.take({place: Failed(Refusal(problems.UNAVAILABLE, headers=RETRY_AFTER)) for place in outcomes.left()})
+    outcomes.settle({place: Failed(Refusal(problems.UNAVAILABLE, headers=RETRY_AFTER)) for place in outcomes.left()})
     return outcomes.all()
 
 
@@ -222,19 +219,19 @@ def _commit_round(
     verifier: Verifier,
     submissions: Sequence[Submission],
     decoded: Mapping[int, Decoded],
-    outcomes: _Outcomes,
+    outcomes: Outcomes[Answer],
     verify: Verify,
 ) -> bool:
     """Everything that is left once more, as things stand now. Those that are overtaken stay left. Whether any was committed."""
     left = outcomes.left()
     looked = verifier.storage.look_all([(submissions[place].key, decoded[place].rests_on) for place in left])
-    seen = outcomes.take(dict(zip(left, looked, strict=True)))
-    outcomes.take({place: item.answer for place, item in seen.items() if item.answer is not None})
+    seen = outcomes.without_failed(dict(zip(left, looked, strict=True)))
+    outcomes.settle({place: item.answer for place, item in seen.items() if item.answer is not None})
 
     now = verifier.clock()
     unproven = outcomes.each(lambda place: decoded[place].check(now, seen[place]))
     claims = {place: item.claims for place, item in unproven.items() if item.claims is not None}
-    verdicts = outcomes.take(dict(zip(claims, verify(list(claims.values())), strict=True)))
+    verdicts = outcomes.without_failed(dict(zip(claims, verify(list(claims.values())), strict=True)))
     evident = dict.fromkeys((place for place, item in unproven.items() if item.claims is None), ())
     failures: dict[int, Sequence[Failure]] = {**verdicts, **evident}
 
@@ -243,35 +240,5 @@ def _commit_round(
     answers = dict(zip(plans, written, strict=True))
     overtaken = [place for place, item in answers.items() if isinstance(item, Failed) and isinstance(item.error, Moved)]
     count_overtaken(len(overtaken))
-    outcomes.take({place: item for place, item in answers.items() if place not in overtaken})
+    outcomes.settle({place: item for place, item in answers.items() if place not in overtaken})
     return any(isinstance(item, Answer) for item in answers.values())
-
-
-class _Outcomes:
-    """What becomes of each of many requests, by its place. Whoever has an outcome is out of what follows."""
-
-    def __init__(self, count: int) -> None:
-        self._count, self._found = count, dict[int, Answer | Failed]()
-
-    def left(self) -> list[int]:
-        """The places of those without an outcome."""
-        return [place for place in range(self._count) if place not in self._found]
-
-    def each(self, step: Callable[[int], T]) -> dict[int, T]:
-        """What the step gives for each that is left; what it raises for one is the outcome of that one."""
-        given: dict[int, T] = {}
-        for place in self.left():
-            try:
-                given[place] = step(place)
-            except Exception as error:  # noqa: BLE001 - of this request alone
-                self._found[place] = Failed(error)
-        return given
-
-    def take(self, given: Mapping[int, T | Answer | Failed]) -> dict[int, T]:
-        """Answers and failures are outcomes; the rest is given back."""
-        self._found |= {place: item for place, item in given.items() if isinstance(item, Answer | Failed)}
-        return {place: item for place, item in given.items() if not isinstance(item, Answer | Failed)}
-
-    def all(self) -> list[Answer | Failed]:
-        """Of every request."""
-        return [self._found[place] for place in range(self._count)]

@@ -10,7 +10,7 @@ thousands can. A waiting thread or task costs nothing but its place.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Lock
@@ -25,6 +25,40 @@ class Failed:
     """What one member of a group gets instead of its result: this is raised to it, and to nobody else."""
 
     error: Exception
+
+
+class Outcomes(Generic[R]):
+    """What becomes of each of a group, by its place. Whoever has an outcome is out of what follows."""
+
+    def __init__(self, count: int) -> None:
+        self._count, self._found = count, dict[int, R | Failed]()
+
+    def left(self) -> list[int]:
+        """The places of those without an outcome."""
+        return [place for place in range(self._count) if place not in self._found]
+
+    def each(self, step: Callable[[int], T]) -> dict[int, T]:
+        """What the step gives for each that is left; what it raises for one is the outcome of that one."""
+        given: dict[int, T] = {}
+        for place in self.left():
+            try:
+                given[place] = step(place)
+            except Exception as error:  # noqa: BLE001 - of this one alone
+                self._found[place] = Failed(error)
+        return given
+
+    def without_failed(self, given: Mapping[int, T | Failed]) -> dict[int, T]:
+        """Failures are outcomes; the rest is given back."""
+        self._found |= {place: item for place, item in given.items() if isinstance(item, Failed)}
+        return {place: item for place, item in given.items() if not isinstance(item, Failed)}
+
+    def settle(self, outcomes: Mapping[int, R | Failed]) -> None:
+        """These are the outcomes of those."""
+        self._found |= outcomes
+
+    def all(self) -> list[R | Failed]:
+        """Of every one."""
+        return [self._found[place] for place in range(self._count)]
 
 
 @dataclass(eq=False)

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from schemas.callers import CALLER_SIZE
 from schemas.signatures import LIFE
-from service.gathering import Failed, Gathering
+from service.gathering import Failed, Gathering, Outcomes
 from service.idempotency import Answer, RequestKey
 from service.institutions import probing
 from service.institutions.alerts import add_alert
@@ -22,7 +22,7 @@ from service.institutions.rules import Rules
 from service.institutions.sealing import seal
 from service.institutions.signatures import SignedRequest, invalid, read_signature
 from service.institutions.tables import REQUEST_NONCES
-from service.problems import Refusal, not_permitted
+from service.problems import not_permitted
 from service.storage import Storage
 
 _KEPT = {
@@ -89,15 +89,10 @@ class Institutions:
         return self._arrivals.submit(arrival)
 
     def _authenticate(self, arrivals: Sequence[Arrival]) -> list[Caller | Failed]:
-        outcomes: dict[int, Caller | Failed] = {}
-        admissions: dict[int, Admission] = {}
-        for place, arrival in enumerate(arrivals):
-            try:
-                admissions[place] = arrival.admission()
-            except Refusal as refusal:
-                outcomes[place] = Failed(refusal)
-        outcomes |= zip(admissions, self._admit(list(admissions.values())), strict=True)
-        return [outcomes[place] for place in range(len(arrivals))]
+        outcomes = Outcomes[Caller](len(arrivals))
+        admissions = outcomes.each(lambda place: arrivals[place].admission())
+        outcomes.settle(dict(zip(admissions, self._admit(list(admissions.values())), strict=True)))
+        return outcomes.all()
 
     def _admit(self, asked: Sequence[Admission]) -> list[Caller | Failed]:
         """Those that come together in one transaction, each by itself: what is refused of one leaves nothing."""

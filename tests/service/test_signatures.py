@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -22,7 +23,12 @@ from parties.common.request_keys import RequestSecret
 from schemas import problems
 from schemas.canonical import canonical
 from schemas.wire import encode_base64url
+from service.gathering import Failed
+from service.institutions.desk import Arrival
+from service.institutions.registry import Caller
 from service.institutions.routes import router as institutions
+from service.institutions.signatures import SignedRequest
+from service.problems import Refusal
 from service.routes import router
 from tests.builders import NOW, ORIGIN, World, financing_request, make_draw, make_register, registration_request
 from tests.service.harness import ATTESTER_KEY, BANK, BANK_KEY, JSON, TOKEN, Desk, refused, signer
@@ -442,6 +448,23 @@ def test_a_registration_is_the_attesters(desk: Desk, world: World) -> None:
     body = canonical(registration_request([make_register(world, 500)]))
     refused(send(desk, right_way(desk, body, path="/v1/documents")), problems.NOT_PERMITTED)
     assert send(desk, right_way(desk, body, path="/v1/documents", secret=ATTESTER_KEY)).status_code == 201
+
+
+def test_a_request_on_which_the_check_breaks_is_alone_with_it(desk: Desk, body: bytes) -> None:
+    """Signatures are checked in groups; whatever one of them raises, the others are told of their own callers."""
+    request = right_way(desk, body)
+    fields = [(name.lower(), value) for name, value in request.headers.items()]
+    good = SignedRequest(request.method, PATH, "", fields, request.content)
+    broken = replace(good, fields=None)  # type: ignore[arg-type]
+    arrivals = [Arrival(item, ORIGIN, desk.now) for item in (broken, good, good)]
+    first, second, again = desk.verifier.institutions._authenticate(arrivals)
+    assert isinstance(first, Failed)
+    assert isinstance(first.error, TypeError)
+    assert isinstance(second, Caller)
+    assert second.member.holder == BANK
+    assert isinstance(again, Failed)
+    assert isinstance(again.error, Refusal)
+    assert again.error.problem is problems.SIGNATURE_INVALID
 
 
 # --- bending with the key in hand -----------------------------------------------------------------------------------------
