@@ -28,10 +28,10 @@ _AT_A_TIME = 100
 
 def free_expired(verifier: Verifier) -> int:
     """Free the reservations whose time is over. Returns how many; one that cannot be freed is left and told to the log."""
-    freed = 0
+    freed, verify = 0, JointVerification(verifier.suite).verify
     for draw in verifier.storage.expired_draws(verifier.clock(), _AT_A_TIME):
         submission = Submission(_key(draw), 0, partial(expiry, verifier, draw))
-        (outcome,) = commit_all(verifier, [submission], JointVerification(verifier.suite).verify)
+        (outcome,) = commit_all(verifier, [submission], verify)
         if isinstance(outcome, Answer):
             freed += 1
         elif isinstance(outcome.error, Refusal | ZkError):  # disbursed or freed meanwhile; or its balance would stand unblinded

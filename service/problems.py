@@ -195,11 +195,6 @@ def _pointer(location: Iterable[str | int]) -> str:
     return ascii(pointer[:_LONGEST_POINTER])[1:-1]
 
 
-def _of_parameters(error: RequestValidationError) -> Refusal:
-    """Path, query and header parameters; the body is validated elsewhere. Pointers start with where the parameter stands."""
-    return of_validation(error.errors())
-
-
 # --- answers --------------------------------------------------------------------------------------------------------------
 
 
@@ -231,8 +226,8 @@ def refusal_of(error: Exception) -> Refusal:
     match error:
         case Refusal():
             return error
-        case RequestValidationError():
-            return _of_parameters(error)
+        case RequestValidationError():  # of path, query and header parameters: pointers start with where one stands
+            return of_validation(error.errors())
         case HTTPException(status_code=404):
             return Refusal(problems.NOT_FOUND)
         case HTTPException(status_code=405):

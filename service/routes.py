@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
@@ -70,6 +70,22 @@ async def _commit(request: Request, sent: Sent, read: Callable[[Verifier], Decod
     verifier: Verifier = request.app.state.verifier
     desk: CommitDesk = request.app.state.desk
     return created(await desk.commit(Submission(sent.key, len(sent.body), lambda: read(verifier))))
+
+
+_Change = TypeVar("_Change", ChangeStatusMessage, AmendMessage, OverdrawnMessage)
+
+
+async def _commit_change(
+    request: Request, document: bytes, sent: Sent, model: type[_Change], decoded: Callable[[Verifier, _Change], Decoded]
+) -> Response:
+    """Commit what was sent about the document that the path names. Raises Refusal."""
+
+    def read(verifier: Verifier) -> Decoded:
+        message = read_message(model, sent.body)
+        check_same(document, message.document, "/document")
+        return decoded(verifier, message)
+
+    return await _commit(request, sent, read)
 
 
 def json_answer(body: bytes, status: int = 200, replayed: bool = False) -> Response:
@@ -155,13 +171,7 @@ _CHANGED = success("The document was changed", examples.DOCUMENT_RECEIPT, replay
 )
 async def change_status(request: Request, document: DocumentId, sent: SentByAttester) -> Response:
     """The attester clears, freezes or deletes a document, or says that the goods came back. Draws stay as they are."""
-
-    def read(verifier: Verifier) -> Decoded:
-        message = read_message(ChangeStatusMessage, sent.body)
-        check_same(document, message.document, "/document")
-        return committing.status_change(verifier, message)
-
-    return await _commit(request, sent, read)
+    return await _commit_change(request, document, sent, ChangeStatusMessage, committing.status_change)
 
 
 @router.post(
@@ -176,13 +186,7 @@ async def change_status(request: Request, document: DocumentId, sent: SentByAtte
 )
 async def amend_document(request: Request, document: DocumentId, sent: SentByAttester) -> Response:
     """The attester commits to another limit. Where more is drawn already, nothing can be drawn until that is mended."""
-
-    def read(verifier: Verifier) -> Decoded:
-        message = read_message(AmendMessage, sent.body)
-        check_same(document, message.document, "/document")
-        return committing.amendment(verifier, message)
-
-    return await _commit(request, sent, read)
+    return await _commit_change(request, document, sent, AmendMessage, committing.amendment)
 
 
 @router.post(
@@ -200,13 +204,7 @@ async def amend_document(request: Request, document: DocumentId, sent: SentByAtt
 )
 async def show_overdrawn(request: Request, document: DocumentId, sent: SentByRegulator) -> Response:
     """The regulator shows that more is drawn than the limit, and not how much more."""
-
-    def read(verifier: Verifier) -> Decoded:
-        message = read_message(OverdrawnMessage, sent.body)
-        check_same(document, message.document, "/document")
-        return committing.overdrawn(verifier, message)
-
-    return await _commit(request, sent, read)
+    return await _commit_change(request, document, sent, OverdrawnMessage, committing.overdrawn)
 
 
 @router.get(
@@ -278,11 +276,11 @@ def view_document(service: Service, document: DocumentId, body: JsonBody) -> Res
 )
 async def commit_financing(request: Request, sent: SentByBank) -> Response:
     """Every draw with the bank's draft and the headroom proof that answers it: all or none are committed."""
-
-    def read(verifier: Verifier) -> Decoded:
-        return committing.financing(verifier, sent.caller, sent.key, read_message(FinancingRequest, sent.body))
-
-    return await _commit(request, sent, read)
+    return await _commit(
+        request,
+        sent,
+        lambda verifier: committing.financing(verifier, sent.caller, sent.key, read_message(FinancingRequest, sent.body)),
+    )
 
 
 @router.post(

@@ -569,13 +569,13 @@ def open_storage(url: str, group: Group, workers: int) -> Storage:
     if address.get_backend_name() != "sqlite":
         options |= {"isolation_level": "READ COMMITTED"}
     engine = create_engine(address, **options)
-    if engine.dialect.name != "sqlite":
-        event.listen(engine, "checkin", _note_use)
-        event.listen(engine, "checkout", _ask_whether_it_lives)
     event.listen(engine, "before_cursor_execute", _name_statement, retval=True)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+    else:
+        event.listen(engine, "checkin", _note_use)
+        event.listen(engine, "checkout", _ask_whether_it_lives)
     return Storage(engine, group)
 
 

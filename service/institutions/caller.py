@@ -56,8 +56,6 @@ class _Caller(RequestSignature):
         return await self.caller(request)
 
 
-Signed = Annotated[Caller, Depends(_Caller())]
-"""Whoever signed the request, in whatever role."""
 Attester = Annotated[Caller, Depends(_Caller("attester"))]
 Bank = Annotated[Caller, Depends(_Caller("bank"))]
 Evaluator = Annotated[Caller, Depends(_Caller("bank", "attester"))]
