@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from threading import Event
 
 import pytest
@@ -18,6 +19,7 @@ import pytest
 from schemas import problems
 from schemas.answers import FinancingAnswer
 from schemas.messages import FinancingRequest
+from service import storage
 from tests.builders import World, financing_request, make_draw
 from tests.postgres import Server, own_server, where_there_is_postgresql
 from tests.service.harness import Desk, accepted, make_desk, refused
@@ -73,6 +75,16 @@ def test_draws_go_on_after_crashes_and_none_is_lost(world: World, server: Server
         assert sorted(row[0] for row in rows["draws"]) == sorted(acknowledged)
         assert len(rows["entries"]) == 1 + BANKS + len(acknowledged)
         assert sorted(row[0] for row in rows["entries"]) == list(range(len(rows["entries"])))
+
+
+def test_a_connection_that_died_while_it_was_idle_is_replaced(world: World, server: Server) -> None:
+    """Nobody is told of an outage that was over before anybody asked for anything."""
+    with closing(storage.open_storage(server.url, world.suite.group, workers=1)) as kept:
+        assert not kept.holds_log()
+        server.crash()
+        server.start()
+        time.sleep(storage._IDLE_SECONDS + 0.1)
+        assert not kept.holds_log()
 
 
 def persist(desk: Desk, key: str, request: FinancingRequest) -> tuple[FinancingAnswer, int]:
