@@ -8,6 +8,9 @@ from typing import Any
 import rfc8785
 from pydantic import BaseModel
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+_LARGEST = 2**53 - 1
+
 
 def canonical(message: BaseModel) -> bytes:
     """The canonical UTF-8 bytes of a message."""
@@ -20,9 +23,23 @@ def canonical_value(value: Any) -> bytes:
     Raises ValueError for what has none: a whole number from 2**53 on, an infinity, half a character, too deep nesting.
     """
     try:
-        return rfc8785.dumps(value)
+        text = _ENCODER.encode(value) if _is_plain(value) else ""
+        return text.encode("ascii") if text and text.isascii() else rfc8785.dumps(value)
     except RecursionError as error:
         raise ValueError("the JSON is nested too deeply") from error
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether the standard library, which is several times as fast, writes what RFC 8785 has, as long as all of it is ASCII.
+
+    There are no numbers that doubles write otherwise (section 3.2.2.3), and no names that UTF-16 sorts otherwise (3.2.3).
+    """
+    kind = type(value)
+    if kind is dict:
+        return all(type(name) is str for name in value) and all(map(_is_plain, value.values()))
+    if kind is list:
+        return all(map(_is_plain, value))
+    return kind is str or kind is bool or value is None or (kind is int and -_LARGEST <= value <= _LARGEST)
 
 
 def parse_strict(data: bytes) -> Any:

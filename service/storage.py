@@ -17,15 +17,19 @@ import time
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel
 from sqlalchemy import (
     URL,
-    BindParameter,
+    ColumnElement,
+    CompoundSelect,
     Connection,
     Engine,
-    Row,
+    RowMapping,
+    Select,
+    String,
     Table,
     bindparam,
     create_engine,
@@ -33,9 +37,10 @@ from sqlalchemy import (
     event,
     insert,
     inspect,
+    literal_column,
     make_url,
     select,
-    tuple_,
+    union_all,
     update,
 )
 from sqlalchemy.exc import DataError, DisconnectionError, IntegrityError
@@ -46,6 +51,7 @@ from service.institutions.tables import BLOCKS
 from service.metrics import transaction
 from service.migrations import migrate, version_of
 from service.problems import Refusal
+from service.statements import RowsOfTables, among, in_each_dialect
 from service.tables import (
     ANSWERS,
     APPLICATIONS,
@@ -81,16 +87,48 @@ _IDLE_SECONDS = 1.0
 
 
 Work = Callable[[Connection, Sequence[Any]], None]
+_Row = Mapping[str, Any] | RowMapping
 
 
-# Statements of every write, made once: to make one takes the library longer than to run it.
-_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
-_BY_ID = {table: select(table).where(table.c.id.in_(_IDS)) for table in (ANSWERS, DOCUMENTS, DRAWS, APPLICATIONS)}
-_HEADS = {table: select(table.c.id, table.c.head).where(table.c.id.in_(_IDS)) for table in (DOCUMENTS, DRAWS, APPLICATIONS)}
-_USED_CONSENTS = select(CONSENTS.c.document, CONSENTS.c.application).where(
-    tuple_(CONSENTS.c.document, CONSENTS.c.application).in_(bindparam("pairs", expanding=True))
-)
-_BLOCKED = select(BLOCKS.c.pair, BLOCKS.c.until).where(BLOCKS.c.pair.in_(bindparam("pairs", expanding=True)))
+# Statements of every write. Parameters that are lists of ids are named by their tables.
+def _by_id(table: Table, dialect: str) -> Select[Any]:
+    return select(table).where(among(dialect, table.c.id, table.name))
+
+
+_SEEN = RowsOfTables(ANSWERS, DOCUMENTS, DRAWS, APPLICATIONS, CONSENTS, BLOCKS)
+
+
+def _seen_by(dialect: str) -> CompoundSelect[Any]:
+    """All that writes rest on; documents as they are named, and those of the draws and applications that are."""
+
+    def of_ids(table: Table) -> ColumnElement[bool]:
+        return among(dialect, table.c.id, table.name)
+
+    return _SEEN.query(
+        [
+            *((table, [of_ids(table)]) for table in (ANSWERS, DRAWS, APPLICATIONS, DOCUMENTS)),
+            (DOCUMENTS, [DOCUMENTS.c.id.in_(select(DRAWS.c.document).where(of_ids(DRAWS)))]),
+            (DOCUMENTS, [DOCUMENTS.c.id.in_(select(APPLICATIONS.c.document).where(of_ids(APPLICATIONS)))]),
+            (CONSENTS, [among(dialect, CONSENTS.c.document, CONSENTS.name), among(dialect, CONSENTS.c.application, "used")]),
+            (BLOCKS, [among(dialect, BLOCKS.c.pair, BLOCKS.name)]),
+        ]
+    )
+
+
+def _heads(dialect: str) -> CompoundSelect[Any]:
+    """Of documents, draws and applications that there are, the heads."""
+    return union_all(
+        *(
+            select(literal_column(f"'{table.name}'", String).label("of"), table.c.id, table.c.head).where(
+                among(dialect, table.c.id, table.name)
+            )
+            for table in (DOCUMENTS, DRAWS, APPLICATIONS)
+        )
+    )
+
+
+_BY_ID = {table: in_each_dialect(partial(_by_id, table)) for table in (DOCUMENTS, DRAWS, APPLICATIONS)}
+_LOOK, _HEADS = in_each_dialect(_seen_by), in_each_dialect(_heads)
 _LOCKED_LOG = select(LOG.c.size, LOG.c.time).with_for_update()
 _GROWN_LOG = update(LOG)
 _MOVES = {
@@ -144,6 +182,22 @@ class Changes:
         yield from ((APPLICATIONS.name, application.draw) for _, application in self.applications)
         yield from ((CONSENTS.name, *consent) for consent in self.consents)
 
+    def rests(self) -> dict[tuple[str, bytes], bytes | None]:
+        """By table and id, the heads that this was planned on; None for what must not be there.
+
+        A draw and an application of one id belong together: neither is new when the other came in between.
+        """
+        followed = {application.draw for _, application in self.applications}
+        return {
+            **{(DOCUMENTS.name, after.document): head for head, after in self.documents},
+            **{(DRAWS.name, after.draw): head for head, after in self.draws},
+            **{(APPLICATIONS.name, after.draw): head for head, after in self.applications},
+            **{(DOCUMENTS.name, document.document): None for document in self.registered},
+            **{(DRAWS.name, draw.draw): None for draw in self.drawn},
+            **{(APPLICATIONS.name, draw.draw): None for draw in self.drawn if draw.draw not in followed},
+            **{(table.name, application.draw): None for application in self.applied for table in (DRAWS, APPLICATIONS)},
+        }
+
 
 Plan = Callable[[int], Changes]
 """What to write, given the time of the entries. Called while the log is locked: it computes, and verifies no proof."""
@@ -187,13 +241,13 @@ class Storage:
 
     def __init__(self, engine: Engine, group: Group) -> None:
         self._group = group
-        self._engine = engine
+        self._engine, self._dialect = engine, engine.dialect.name
         self._writer = engine.execution_options(**{_WRITES: True})
         # A view of several rows is of one moment: SQLite gives that to any transaction, PostgreSQL from this level on.
-        snapshots = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
+        snapshots = {} if self._dialect == "sqlite" else {"isolation_level": "REPEATABLE READ"}
         self._reader = engine.execution_options(**snapshots)
         # A single query is of one moment anyway, and needs no transaction around it.
-        alone = {_SINGLE: True} if engine.dialect.name == "sqlite" else {"isolation_level": "AUTOCOMMIT"}
+        alone = {_SINGLE: True} if self._dialect == "sqlite" else {"isolation_level": "AUTOCOMMIT"}
         self._asker = engine.execution_options(**alone)
 
     def close(self) -> None:
@@ -231,54 +285,46 @@ class Storage:
         return seen
 
     def look_all(self, asked: Sequence[tuple[RequestKey, Wanted]]) -> list[Seen | Failed]:
-        """The same for many requests that are there at once: in one transaction, each table being asked once."""
+        """The same for many requests that are there at once, by one query for all of them."""
         if not asked:
             return []
-        with self.reading("look") as connection:
-            digests = {key.digest for key, _ in asked}
-            answers = {row.id: row for row in connection.execute(_BY_ID[ANSWERS], {"ids": list(digests)})}
-            ids = {id_ for _, wanted in asked for id_ in wanted.draws}
-            draws, applications = self._draws(connection, ids), self._applications(connection, ids)
-            drawn_on = {draw.document for draw in draws.values()} | {item.document for item in applications.values()}
-            named = {id_ for _, wanted in asked for id_ in wanted.documents}
-            documents = self._documents(connection, named | drawn_on)
-            consents = _known_consents(connection, {pair for _, wanted in asked for pair in wanted.consents})
-            blocks = _known_blocks(connection, {pair for _, wanted in asked for pair in wanted.blocks})
-        everything = Seen(None, documents, draws, applications, consents, blocks)
+        with self.asking("look") as connection:
+            rows = _SEEN.read(connection.execute(_LOOK[self._dialect], _asked_for(asked)))
+        answers = {row["id"]: row for row in rows[ANSWERS]}
+        everything = Seen(
+            None,
+            self._documents(rows[DOCUMENTS]),
+            self._draws(rows[DRAWS]),
+            self._applications(rows[APPLICATIONS]),
+            {(row["document"], row["application"]) for row in rows[CONSENTS]},
+            {row["pair"]: row["until"] for row in rows[BLOCKS]},
+        )
         return [_seen(key, answers.get(key.digest), wanted, everything) for key, wanted in asked]
 
     def documents(self, ids: Sequence[bytes]) -> dict[bytes, DocumentState]:
         """Those of the documents that there are."""
-        with self.asking("documents") as connection:
-            return self._documents(connection, ids)
-
-    def _documents(self, connection: Connection, ids: Collection[bytes]) -> dict[bytes, DocumentState]:
-        if not ids:
-            return {}
-        rows = connection.execute(_BY_ID[DOCUMENTS], {"ids": list(ids)}).mappings().all()
-        return {row["id"]: document_of_row(self._group, row) for row in rows}
+        return self._documents(self._rows(DOCUMENTS, ids))
 
     def draws(self, ids: Sequence[bytes]) -> dict[bytes, DrawState]:
         """Those of the draws that there are."""
-        with self.asking("draws") as connection:
-            return self._draws(connection, ids)
-
-    def _draws(self, connection: Connection, ids: Collection[bytes]) -> dict[bytes, DrawState]:
-        if not ids:
-            return {}
-        rows = connection.execute(_BY_ID[DRAWS], {"ids": list(ids)}).mappings().all()
-        return {row["id"]: draw_of_row(self._group, row) for row in rows}
+        return self._draws(self._rows(DRAWS, ids))
 
     def applications(self, ids: Sequence[bytes]) -> dict[bytes, ApplicationState]:
         """Those of the applications, by the ids of their draws, that there are."""
-        with self.asking("applications") as connection:
-            return self._applications(connection, ids)
+        return self._applications(self._rows(APPLICATIONS, ids))
 
-    def _applications(self, connection: Connection, ids: Collection[bytes]) -> dict[bytes, ApplicationState]:
-        if not ids:
-            return {}
-        rows = connection.execute(_BY_ID[APPLICATIONS], {"ids": list(ids)}).mappings().all()
-        return {row["id"]: application_of_row(self._group, row) for row in rows}
+    def _rows(self, table: Table, ids: Sequence[bytes]) -> Sequence[_Row]:
+        with self.asking(table.name) as connection:
+            return connection.execute(_BY_ID[table][self._dialect], {table.name: list(ids)}).mappings().all()
+
+    def _documents(self, rows: Sequence[_Row]) -> dict[bytes, DocumentState]:
+        return {id_: document_of_row(self._group, row) for id_, row in _once(rows).items()}
+
+    def _draws(self, rows: Sequence[_Row]) -> dict[bytes, DrawState]:
+        return {id_: draw_of_row(self._group, row) for id_, row in _once(rows).items()}
+
+    def _applications(self, rows: Sequence[_Row]) -> dict[bytes, ApplicationState]:
+        return {id_: application_of_row(self._group, row) for id_, row in _once(rows).items()}
 
     def expired_draws(self, now: int, limit: int) -> list[bytes]:
         """Reservations whose time is over, the longest over first, at most `limit` of them."""
@@ -392,8 +438,7 @@ class Storage:
             log = connection.execute(_LOCKED_LOG).one()
             time = max(log.time, *(write.now for write in writes))
             planned = [_plan(write, time) for write in writes]
-            if len(writes) > 1:
-                _leave_moved_out(connection, writes, planned)
+            self._leave_moved_out(connection, writes, planned)
             rows = Rows(log.size)
             outcomes = [
                 item if isinstance(item, Failed) else rows.take(write.key, item)
@@ -404,24 +449,50 @@ class Storage:
                 connection.execute(_GROWN_LOG, {"size": rows.size, "time": time})
         return outcomes
 
+    def _leave_moved_out(self, connection: Connection, writes: Sequence[Write], planned: list[Changes | Failed]) -> None:
+        """Those that touch what an earlier one touches, or do not rest on things as they are by now, are for the next group.
 
-def _known_consents(connection: Connection, pairs: Collection[tuple[bytes, bytes]]) -> set[tuple[bytes, bytes]]:
-    if not pairs:
-        return set()
-    rows = connection.execute(_USED_CONSENTS, {"pairs": list(pairs)})
-    return {(row.document, row.application) for row in rows}
+        The log is locked, and every writer locks it first: what is read here stays so until the group is written.
+        """
+        rests = [item.rests() if isinstance(item, Changes) else {} for item in planned]
+        ids = {table: [id_ for own in rests for name, id_ in own if name == table.name] for table in _MOVES}
+        found = connection.execute(_HEADS[self._dialect], {table.name: own for table, own in ids.items()})
+        heads = {(row.of, row.id): row.head for row in found}
+        touched: set[Hashable] = set()
+        for number, item in enumerate(planned):
+            if isinstance(item, Failed):
+                continue
+            own = {(ANSWERS.name, writes[number].key.digest), *item.touched()}
+            if touched.isdisjoint(own) and all(heads.get(row) == head for row, head in rests[number].items()):
+                touched |= own
+            else:
+                planned[number] = Failed(Moved())
 
 
-def _known_blocks(connection: Connection, pairs: Collection[bytes]) -> dict[bytes, int]:
-    if not pairs:
-        return {}
-    return {row.pair: row.until for row in connection.execute(_BLOCKED, {"pairs": list(pairs)})}
+def _once(rows: Sequence[_Row]) -> dict[bytes, _Row]:
+    return {row["id"]: row for row in rows}
 
 
-def _seen(key: RequestKey, answered: Row[Any] | None, wanted: Wanted, everything: Seen) -> Seen | Failed:
+def _asked_for(asked: Sequence[tuple[RequestKey, Wanted]]) -> dict[str, list[bytes]]:
+    """Parameters of _LOOK. Of consents, each of the documents with each of the applications is looked for: more than was asked
+    for, and _seen leaves the rest out."""
+    draws = list({id_ for _, wanted in asked for id_ in wanted.draws})
+    consents = {pair for _, wanted in asked for pair in wanted.consents}
+    return {
+        ANSWERS.name: list({key.digest for key, _ in asked}),
+        DOCUMENTS.name: list({id_ for _, wanted in asked for id_ in wanted.documents}),
+        DRAWS.name: draws,
+        APPLICATIONS.name: draws,
+        CONSENTS.name: list({document for document, _ in consents}),
+        "used": list({application for _, application in consents}),
+        BLOCKS.name: list({pair for _, wanted in asked for pair in wanted.blocks}),
+    }
+
+
+def _seen(key: RequestKey, answered: _Row | None, wanted: Wanted, everything: Seen) -> Seen | Failed:
     """Of everything that was looked up, what this request asked for."""
     try:
-        answer = None if answered is None else replay(key, answered.fingerprint, answered.body)
+        answer = None if answered is None else replay(key, answered["fingerprint"], answered["body"])
     except Refusal as refusal:
         return Failed(refusal)
     draws = {id_: everything.draws[id_] for id_ in wanted.draws if id_ in everything.draws}
@@ -443,40 +514,6 @@ def _plan(write: Write, time: int) -> Changes | Failed:
         return Failed(error)
 
 
-def _leave_moved_out(connection: Connection, writes: Sequence[Write], planned: list[Changes | Failed]) -> None:
-    """Of a group, those that touch what an earlier one touches, or rest on a head that is another by now, are for the next.
-
-    The log is locked, and every writer locks it first: what is read here stays so until the group is written.
-    """
-    touched: set[Hashable] = set()
-    changes = [item for item in planned if isinstance(item, Changes)]
-    heads = {
-        **_heads(connection, DOCUMENTS, [document.document for item in changes for _, document in item.documents]),
-        **_heads(connection, DRAWS, [draw.draw for item in changes for _, draw in item.draws]),
-        **_heads(connection, APPLICATIONS, [after.draw for item in changes for _, after in item.applications]),
-    }
-    for number, item in enumerate(planned):
-        if isinstance(item, Failed):
-            continue
-        own = {(ANSWERS.name, writes[number].key.digest), *item.touched()}
-        rests = [
-            *(((DOCUMENTS.name, after.document), head) for head, after in item.documents),
-            *(((DRAWS.name, after.draw), head) for head, after in item.draws),
-            *(((APPLICATIONS.name, after.draw), head) for head, after in item.applications),
-        ]
-        if all(heads.get(row) == head for row, head in rests) and touched.isdisjoint(own):
-            touched |= own
-        else:
-            planned[number] = Failed(Moved())
-
-
-def _heads(connection: Connection, table: Table, ids: Sequence[bytes]) -> dict[Hashable, bytes]:
-    if not ids:
-        return {}
-    rows = connection.execute(_HEADS[table], {"ids": list(ids)})
-    return {(table.name, row.id): row.head for row in rows}
-
-
 class Rows:
     """What a group of requests writes, collected request by request: the log's entries from index `size` on, and the rest."""
 
@@ -487,7 +524,6 @@ class Rows:
         self._added: dict[Table, list[dict[str, Any]]] = {
             table: [] for table in (ENTRIES, DOCUMENTS, DRAWS, APPLICATIONS, CONSENTS)
         }
-        self._alone: dict[Table, list[bytes]] = {DRAWS: [], APPLICATIONS: []}
         self._within: dict[Work, list[Any]] = {}
 
     def take(self, key: RequestKey, changes: Changes) -> Answer | Failed:
@@ -513,9 +549,6 @@ class Rows:
             self._moved[table] += rows
         for table, rows in added.items():
             self._added[table] += rows
-        followed = {application.draw for _, application in changes.applications}
-        self._alone[APPLICATIONS] += [draw.draw for draw in changes.drawn if draw.draw not in followed]
-        self._alone[DRAWS] += [application.draw for application in changes.applied]
         for work, item in changes.within:
             self._within.setdefault(work, []).append(item)
         self.answers.append({"id": key.digest, "fingerprint": key.fingerprint, "body": body})
@@ -523,13 +556,7 @@ class Rows:
         return Answer(body)
 
     def write(self, connection: Connection) -> None:
-        """All of it. Raises Moved, IntegrityError or Refusal where the database is not as the requests suppose.
-
-        A draw and an application of one id belong together, so neither is new when the other came in between.
-        """
-        for table, ids in self._alone.items():
-            if ids and connection.execute(_HEADS[table], {"ids": ids}).first() is not None:
-                raise Moved
+        """All of it. Raises Moved, IntegrityError or Refusal where the database is not as the requests suppose."""
         for table, rows in self._moved.items():
             _move(connection, table, rows)
         for table, rows in [*self._added.items(), (ANSWERS, self.answers)]:

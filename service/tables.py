@@ -6,6 +6,7 @@ there is. Bytes are stored as bytes, their lengths checked by the database too.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import (
@@ -134,7 +135,7 @@ ANSWERS = Table(
 """What was answered to each accepted write, by digest of its Idempotency-Key. Never expires."""
 
 
-def document_of_row(group: Group, row: RowMapping) -> DocumentState:
+def document_of_row(group: Group, row: Mapping[str, Any] | RowMapping) -> DocumentState:
     """A row of DOCUMENTS as the ledger's state."""
     return DocumentState(
         document=row["id"],
@@ -184,7 +185,7 @@ def moved_document(document: DocumentState) -> dict[str, Any]:
     }
 
 
-def draw_of_row(group: Group, row: RowMapping) -> DrawState:
+def draw_of_row(group: Group, row: Mapping[str, Any] | RowMapping) -> DrawState:
     """A row of DRAWS as the ledger's state."""
     outstanding = HandledCommitment.decode(group, row["outstanding"])
     key = group.decode(row["draw_key"])
@@ -202,7 +203,7 @@ def moved_draw(draw: DrawState) -> dict[str, Any]:
     return {"outstanding": draw.outstanding.encode(), "head": draw.head, "stage": draw.stage}
 
 
-def application_of_row(group: Group, row: RowMapping) -> ApplicationState:
+def application_of_row(group: Group, row: Mapping[str, Any] | RowMapping) -> ApplicationState:
     """A row of APPLICATIONS as the ledger's state."""
     key = group.decode(row["draw_key"])
     return ApplicationState(row["id"], row["document"], key, row["application"], row["expires"], row["stage"], row["head"])

@@ -6,15 +6,18 @@ outlet are the deepest there is. Whoever is revoked, or below one who is, may no
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Literal, get_args
 
-from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, FromClause, RowMapping, Select, delete, insert, select, update
 
 from schemas.callers import CallerNote
 from service.institutions.pseudonyms import Pseudonyms
 from service.institutions.tables import INSTITUTIONS, LIMITS, REQUEST_KEYS
+from service.statements import among, in_each_dialect
 from service.storage import Storage
 
 Role = Literal["attester", "bank", "regulator", "auditor", "operator"]
@@ -23,10 +26,22 @@ DEEPEST = 3
 """Legal person, branch, outlet."""
 
 
-# Statements of every request, made once: to make one takes the library longer than to run it.
-_KEYS = select(REQUEST_KEYS).where(REQUEST_KEYS.c.key.in_(bindparam("keys", expanding=True)))
-_INSTITUTIONS = select(INSTITUTIONS).where(INSTITUTIONS.c.id.in_(bindparam("ids", expanding=True)))
-_LIMITS = select(LIMITS).where(LIMITS.c.institution.in_(bindparam("ids", expanding=True)))
+def _keys(dialect: str) -> Select[Any]:
+    """Keys with those whose they are and everybody above them, the nearest first; a row for each of their limits."""
+    path = [INSTITUTIONS.alias(f"member_{above}") for above in range(DEEPEST)]
+    joined: FromClause = REQUEST_KEYS.join(path[0], path[0].c.id == REQUEST_KEYS.c.institution)
+    for below, above in pairwise(path):
+        joined = joined.outerjoin(above, above.c.id == below.c.parent)
+    joined = joined.outerjoin(LIMITS, LIMITS.c.institution.in_([member.c.id for member in path]))
+    columns = [column.label(f"{member.name}_{column.name}") for member in path for column in member.c]
+    return (
+        select(*REQUEST_KEYS.c, *columns, LIMITS.c.institution.label("limited"), LIMITS.c.what, LIMITS.c.most)
+        .select_from(joined)
+        .where(among(dialect, REQUEST_KEYS.c.key, "keys"))
+    )
+
+
+_KEYS = in_each_dialect(_keys)
 
 
 class RegistryError(Exception):
@@ -111,24 +126,30 @@ class Registry:
 
     def callers(self, connection: Connection, asked: Sequence[tuple[bytes, int]]) -> list[Caller | None]:
         """The same for each of many keys and times, in the transaction of whoever asks."""
+        rows: dict[bytes, list[RowMapping]] = defaultdict(list)
         wanted = list({key for key, _ in asked})
-        rows = {row["key"]: row for row in connection.execute(_KEYS, {"keys": wanted}).mappings()}
-        members = _members(connection, {row["institution"] for row in rows.values()})
-        limits = _limits(connection, list(members)) if members else {}
-        return [self._caller(rows[key], members, limits, now) if key in rows else None for key, now in asked]
+        for row in connection.execute(_KEYS[connection.dialect.name], {"keys": wanted}).mappings():
+            rows[row["key"]].append(row)
+        found = {(key, now): self._caller(rows[key], now) if key in rows else None for key, now in set(asked)}
+        return [found[each] for each in asked]
 
-    def _caller(
-        self, row: RowMapping, members: Mapping[bytes, RowMapping], limits: Mapping[bytes, Mapping[str, int]], now: int
-    ) -> Caller | None:
-        path: list[RowMapping] = []
-        following: bytes | None = row["institution"]
-        while following is not None and len(path) < DEEPEST:
-            path.insert(0, members[following])
-            following = path[0]["parent"]
-        if not _key_of(row).good(now) or any(member["revoked"] is not None for member in path):
+    def _caller(self, rows: Sequence[RowMapping], now: int) -> Caller | None:
+        """Of one key's rows."""
+        row = rows[0]
+        path = [f"member_{above}" for above in reversed(range(DEEPEST)) if row[f"member_{above}_id"] is not None]
+        if not _key_of(row).good(now) or any(row[f"{member}_revoked"] is not None for member in path):
             return None
-        own = [Member(item["id"], self._names.open(item["holder"]), limits.get(item["id"], {})) for item in path]
-        return Caller(path[0]["role"], tuple(own), row["key"])
+        if row[f"{path[0]}_parent"] is not None:
+            raise AssertionError("an institution is deeper than there may be one")
+        limits: dict[bytes, dict[str, int]] = defaultdict(dict)
+        for each in rows:
+            limits[each["limited"]][each["what"]] = each["most"]
+        ids = [row[f"{member}_id"] for member in path]
+        own = [
+            Member(id_, self._names.open(row[f"{member}_holder"]), limits.get(id_, {}))
+            for member, id_ in zip(path, ids, strict=True)
+        ]
+        return Caller(row[f"{path[0]}_role"], tuple(own), row["key"])
 
     # --- what an operator does --------------------------------------------------------------------------------------------
 
@@ -222,7 +243,9 @@ class Registry:
         """All of them, parents before children."""
         with self._storage.reading("list_institutions") as connection:
             rows = connection.execute(select(INSTITUTIONS).order_by(INSTITUTIONS.c.admitted)).mappings().all()
-            limits = _limits(connection, [row["id"] for row in rows])
+            limits: dict[bytes, dict[str, int]] = defaultdict(dict)
+            for limit in connection.execute(select(LIMITS)):
+                limits[limit.institution][limit.what] = limit.most
             keys: dict[bytes, list[KeyState]] = {}
             for row in connection.execute(select(REQUEST_KEYS).order_by(REQUEST_KEYS.c.active_from)).mappings():
                 keys.setdefault(row["institution"], []).append(_key_of(row))
@@ -274,17 +297,6 @@ def _line(id_: bytes, above: Mapping[bytes, bytes | None], names: Mapping[bytes,
     return [*(_line(parent, above, names) if parent is not None else []), names[id_]]
 
 
-def _members(connection: Connection, ids: Collection[bytes]) -> dict[bytes, RowMapping]:
-    """These institutions and those above them, by id."""
-    found: dict[bytes, RowMapping] = {}
-    following: Collection[bytes] = ids
-    while following:
-        rows = connection.execute(_INSTITUTIONS, {"ids": list(following)}).mappings().all()
-        found |= {row["id"]: row for row in rows}
-        following = {row["parent"] for row in rows if row["parent"] is not None} - found.keys()
-    return found
-
-
 def _path(connection: Connection, id_: bytes) -> list[RowMapping]:
     """An institution and those above it, the topmost first."""
     found: list[RowMapping] = []
@@ -293,13 +305,6 @@ def _path(connection: Connection, id_: bytes) -> list[RowMapping]:
         row = connection.execute(select(INSTITUTIONS).where(INSTITUTIONS.c.id == following)).mappings().one()
         found.insert(0, row)
         following = row["parent"]
-    return found
-
-
-def _limits(connection: Connection, ids: Sequence[bytes]) -> dict[bytes, dict[str, int]]:
-    found: dict[bytes, dict[str, int]] = {}
-    for row in connection.execute(_LIMITS, {"ids": list(ids)}):
-        found.setdefault(row.institution, {})[row.what] = row.most
     return found
 
 

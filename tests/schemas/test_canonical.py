@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import rfc8785
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.answers import ExportedEntry
@@ -71,6 +71,36 @@ def test_endless_nesting_is_refused_and_does_not_crash() -> None:
 
 def test_numbers_are_read_as_they_stand() -> None:
     assert parse_strict(b"[1, 1.5, 9007199254740993]") == json.loads("[1, 1.5, 9007199254740993]")
+
+
+numbers = st.integers() | st.floats() | st.sampled_from([2**53 - 1, 2**53, -(2**53), 1e16, 1e-7, -0.0, 5e-324, 1e21, 10**15])
+texts = st.text(
+    st.characters(codec=None) | st.sampled_from('\x00\x08\x0c\x1f\x7f"\\/:,[\u2028\ud7ff\ud800\udfff\ufb33\U0001f600')
+)
+anything = st.recursive(
+    st.none() | st.booleans() | numbers | texts | st.from_regex(r"[:,\[]-?[0-9]{14,18}"),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=6),
+    max_leaves=20,
+)
+
+
+@settings(max_examples=2_000)
+@given(anything)
+def test_the_bytes_are_those_of_the_library_of_the_standard(value: Any) -> None:
+    """canonical_value takes a shorter way where the bytes cannot differ: here is whether they do."""
+    try:
+        expected = rfc8785.dumps(value)
+    except ValueError:
+        with pytest.raises(ValueError):  # noqa: PT011 - whatever the library says
+            canonical_value(value)
+    else:
+        assert canonical_value(value) == expected
+
+
+@pytest.mark.parametrize("value", [{1: 2}, {"a": b"x"}, {"a": {1, 2}}, object()])
+def test_what_is_no_json_has_no_bytes(value: Any) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011
+        canonical_value(value)
 
 
 def test_names_are_sorted_as_the_standard_says() -> None:
