@@ -32,6 +32,7 @@ from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
 from service.app import create_app
+from service.connections import BoundedConnection
 from service.logs import configure_logs
 from service.metrics import SHARED_VARIABLE, serve_metrics
 from service.settings import Settings, SettingsError
@@ -85,6 +86,8 @@ def _config(app: FastAPI | Worker, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         factory=isinstance(app, Worker),
+        http=BoundedConnection,
+        ws="none",
         workers=settings.workers,
         access_log=False,
         log_config=None,

@@ -1,0 +1,141 @@
+"""What comes over a connection is HTTP/1.1 as everybody reads it, and there is a bound on what is not the body.
+
+Must hold: a request's line, fields and trailer have 16 KB at most, however they arrive; what a proxy in front could read
+otherwise than the service is refused; and a request that is refused so does not end the service. A failure would be a caller
+that makes the service hold all that it sends, or one request hidden in another.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from service.connections import LARGEST_HEAD
+from tests.builders import World
+from tests.service.harness import address, begin_log, make_directory, process
+
+SECONDS = 90
+_MOST = 1 << 20
+"""Bytes after which the service must have had enough: its bound, and what it reads at once."""
+
+
+@pytest.fixture(scope="module")
+def port(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    folder = tmp_path_factory.mktemp("connections")
+    begin_log(world, f"sqlite:///{folder / 'service.db'}")
+    make_directory(folder)
+    with process(folder) as (_, ready):
+        yield int(address(ready).rpartition(":")[2])
+
+
+def connect(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), timeout=SECONDS)
+
+
+def sent(port: int, *pieces: bytes) -> bytes:
+    """All that is answered until the connection is closed."""
+    received = b""
+    with connect(port) as connection:
+        try:
+            for piece in pieces:
+                connection.sendall(piece)
+            while piece := connection.recv(1 << 16):
+                received += piece
+        except ConnectionError:  # closed while we were sending
+            pass
+    return received
+
+
+def is_alive(port: int) -> bool:
+    return sent(port, b"GET /v1/health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+
+
+def dripped(port: int, start: bytes, piece: bytes) -> int:
+    """How many bytes are taken after the start of a request that never comes to an end, until the service closes."""
+    taken = 0
+    with connect(port) as connection:
+        connection.sendall(start)
+        try:
+            while taken <= _MOST:
+                connection.sendall(piece)
+                taken += len(piece)
+                time.sleep(0.002)  # or the system's buffers take all of it before the service has read any
+        except ConnectionError:
+            pass
+    return taken
+
+
+@pytest.mark.parametrize("size", [1, 1_000, LARGEST_HEAD - 200])
+def test_a_head_within_the_bound_is_read(port: int, size: int) -> None:
+    head = b"GET /v1/health HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-A: " + b"a" * size + b"\r\n\r\n"
+    assert sent(port, head).startswith(b"HTTP/1.1 200 ")
+    assert sent(port, *(head[at : at + 700] for at in range(0, len(head), 700))).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /v1/health HTTP/1.1\r\nHost: a\r\nX-A: " + b"a" * LARGEST_HEAD + b"\r\n\r\n",
+        b"GET /v1/health HTTP/1.1\r\nHost: a\r\n" + b"X-A: a\r\n" * LARGEST_HEAD + b"\r\n",
+        b"GET /v1/health?" + b"a" * LARGEST_HEAD + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /v1/health HTTP/1.1\r\nHost: a\r\n" + b"a" * LARGEST_HEAD + b": a\r\n\r\n",
+    ],
+    ids=["value", "fields", "line", "name"],
+)
+def test_a_larger_head_that_comes_at_once_is_refused(port: int, head: bytes) -> None:
+    answer = sent(port, head)
+    assert answer.startswith(b"HTTP/1.1 400 ") or not answer, "what is closed while it sends may miss the answer"
+    assert b" 200 " not in answer
+    assert is_alive(port)
+
+
+@pytest.mark.parametrize(
+    "start, piece",
+    [
+        (b"GET /v1/health?", b"a" * 1_000),
+        (b"GET /v1/health HTTP/1.1\r\nHost: a\r\nX-A: ", b"a" * 1_000),
+        (b"GET /v1/health HTTP/1.1\r\nHost: a\r\n", b"a" * 1_000),
+        (b"GET /v1/health HTTP/1.1\r\nHost: a\r\n", b"X-A: a\r\n" * 100),
+        (b"POST /v1/health HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-A: ", b"a" * 1_000),
+        (b"POST /v1/health HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n", b"X-A: a\r\n" * 100),
+        (b"POST /v1/health HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1;", b"a" * 1_000),
+    ],
+    ids=["line", "value", "name", "fields", "trailer value", "trailer fields", "chunk extension"],
+)
+def test_what_never_ends_is_cut_off(port: int, start: bytes, piece: bytes) -> None:
+    assert dripped(port, start, piece) <= _MOST
+    assert is_alive(port)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /v1/health HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"GET /v1/health HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
+        b"GET /v1/health HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\nabc",
+        b"GET /v1/health HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+        b"GET /v1/health HTTP/1.1\r\nHost : a\r\n\r\n",
+        b"GET /v1/health HTTP/1.1\r\nHost: a\r\nX-A: a\r\n b\r\n\r\n",
+        b"GET /v1/health HTTP/1.1\r\nHost: a\r\nX-A: a\x00b\r\n\r\n",
+        b"GET /v1/health HTTP/1.1\nHost: a\n\n",
+        b"get /v1/health HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /v1/health HTTP/9.9\r\nHost: a\r\n\r\n",
+        b"\x16\x03\x01\x00\x05hello",
+    ],
+)
+def test_what_others_could_read_otherwise_is_refused(port: int, head: bytes) -> None:
+    answer = sent(port, head)
+    assert not answer or answer.startswith(b"HTTP/1.1 400 "), answer
+    assert is_alive(port)
+
+
+def test_requests_that_are_sent_one_after_the_other_are_answered_in_order(port: int) -> None:
+    one = b"GET /v1/health HTTP/1.1\r\nHost: a\r\n\r\n"
+    other = b"GET /v1/nothing HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    answer = sent(port, one + one + other)
+    assert answer.count(b"HTTP/1.1 200 ") == 2
+    assert answer.count(b"HTTP/1.1 404 ") == 1
+    assert answer.index(b" 404 ") > answer.rindex(b" 200 ")
