@@ -224,11 +224,12 @@ def _commit_round(
 ) -> bool:
     """Everything that is left once more, as things stand now. Those that are overtaken stay left. Whether any was committed."""
     left = outcomes.left()
+    # Read first: whoever is too late by it finds the answer to an earlier attempt that was not.
+    now = verifier.clock()
     looked = verifier.storage.look_all([(submissions[place].key, decoded[place].rests_on) for place in left])
     seen = outcomes.without_failed(dict(zip(left, looked, strict=True)))
     outcomes.settle({place: item.answer for place, item in seen.items() if item.answer is not None})
 
-    now = verifier.clock()
     unproven = outcomes.each(lambda place: decoded[place].check(now, seen[place]))
     claims = {place: item.claims for place, item in unproven.items() if item.claims is not None}
     verdicts = outcomes.without_failed(dict(zip(claims, verify(list(claims.values())), strict=True)))
@@ -236,7 +237,8 @@ def _commit_round(
     failures: dict[int, Sequence[Failure]] = {**verdicts, **evident}
 
     plans = outcomes.each(lambda place: unproven[place].plan(failures[place]))
-    written = verifier.storage.commit_all([Write(submissions[place].key, now, plan) for place, plan in plans.items()])
+    writes = [Write(submissions[place].key, verifier.clock, plan) for place, plan in plans.items()]
+    written = verifier.storage.commit_all(writes)
     answers = dict(zip(plans, written, strict=True))
     overtaken = [place for place, item in answers.items() if isinstance(item, Failed) and isinstance(item.error, Moved)]
     count_overtaken(len(overtaken))

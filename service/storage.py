@@ -229,10 +229,14 @@ class Seen:
 
 @dataclass(frozen=True)
 class Write:
-    """One request that wants to be committed."""
+    """One request that wants to be committed.
+
+    clock: unix seconds, read once the log is locked. So no entry has a time that was over when somebody looked what there is:
+        a request that was refused then as too late is not committed after all, by another process
+    """
 
     key: RequestKey
-    now: int
+    clock: Callable[[], int]
     plan: Plan
 
 
@@ -436,7 +440,7 @@ class Storage:
         """Raises Moved, IntegrityError or Refusal, having written nothing, when the database is not as one of them supposes."""
         with self.writing("commit") as connection:
             log = connection.execute(_LOCKED_LOG).one()
-            time = max(log.time, *(write.now for write in writes))
+            time = max(log.time, *(write.clock() for write in writes))
             planned = [_plan(write, time) for write in writes]
             self._leave_moved_out(connection, writes, planned)
             rows = Rows(log.size)

@@ -27,6 +27,7 @@ from service.institutions.registry import Caller
 from service.joint import JointVerification
 from service.logs import describe, log_event
 from service.problems import not_permitted, problem_of, refusal_of
+from service.storage import Wanted
 from service.verifier import Verifier
 from zkcore.transcript import frame
 
@@ -96,10 +97,11 @@ class BatchWorker:
         return int(1000 * self._clock())
 
     def _outcomes(self, caller: Caller | None, batch: bytes, lines: Sequence[tuple[int, bytes]]) -> list[Answer | Failed]:
-        """What becomes of these lines. Whoever was revoked meanwhile commits no more."""
+        """What becomes of these lines. Whoever was revoked meanwhile commits no more; what was committed before is answered."""
         if caller is None:
-            revoked = not_permitted("the key that signed this batch is not active any more, or revoked")
-            return [Failed(revoked)] * len(lines)
+            revoked = Failed(not_permitted("the key that signed this batch is not active any more, or revoked"))
+            seen = self._verifier.storage.look_all([(key_of_line(batch, *line), Wanted()) for line in lines])
+            return [revoked if isinstance(item, Failed) else item.answer or revoked for item in seen]
         submissions = [self._submission(caller, key_of_line(batch, *line), line[1]) for line in lines]
         return commit_all(self._verifier, submissions, self._joint.verify_as_one)
 

@@ -39,9 +39,16 @@ class RequestSignature(SecurityBase):
         self.scheme_name = "RequestSignature"
 
     async def caller(self, request: Request) -> Caller:
-        """Raises Refusal."""
+        """Who signed this request, all of which was read. Raises Refusal."""
+        return await self._admitted(request, await request.body())
+
+    async def caller_of_head(self, request: Request) -> Caller:
+        """Who signed this request, whose body is still to be read, and checked against its Content-Digest. Raises Refusal."""
+        return await self._admitted(request, None)
+
+    async def _admitted(self, request: Request, body: bytes | None) -> Caller:
         verifier: Verifier = request.app.state.verifier
-        signed = SignedRequest.of(request, await request.body())
+        signed = SignedRequest.of(request, body)
         arrival = Arrival(signed, verifier.parameters.origin, verifier.clock())
         caller = await asyncio.wrap_future(verifier.institutions.authenticate(arrival))
         if self._roles and caller.role not in self._roles:

@@ -46,16 +46,20 @@ def invalid(where: str, what: str) -> Refusal:
 
 @dataclass(frozen=True, repr=False)
 class SignedRequest:
-    """A request as it came over the wire. `fields`: names in small letters, and values, in order, doubled ones as they are."""
+    """A request as it came over the wire.
+
+    fields: names in small letters, and values, in order, doubled ones as they are
+    body: None where it is still to come; whoever reads it checks that it is what was signed, by ContentDigest
+    """
 
     method: str
     path: str
     query: str
     fields: Sequence[tuple[str, str]]
-    body: bytes
+    body: bytes | None
 
     @classmethod
-    def of(cls, request: Request, body: bytes) -> SignedRequest:
+    def of(cls, request: Request, body: bytes | None) -> SignedRequest:
         """The path as it was sent, with its escapes (RFC 9421, 2.2.6); not host and scheme, since a proxy may change them."""
         scope = request.scope
         path = (scope.get("raw_path") or scope["path"].encode("utf-8")).decode("latin-1")
@@ -125,7 +129,10 @@ def read_signature(request: SignedRequest, origin: str, now: int) -> Signature:
     member, covered, parameters = _input(values["signature-input"])
     _check_covered(covered, names, bool(request.query))
     key = _check_parameters(parameters, origin, now)
-    _check_digest(values["content-digest"], request.body)
+    digest = ContentDigest(values["content-digest"])
+    if request.body is not None:
+        digest.update(request.body)
+        digest.check()
     base = _base(request, covered, member)
     return Signature(key, parameters["created"], parameters["nonce"], base, _value(values["signature"]))
 
@@ -185,16 +192,30 @@ def _base(request: SignedRequest, covered: Sequence[str], member: str) -> bytes:
     return "\n".join([*lines, f'"@signature-params": {member}']).encode("ascii")
 
 
-def _check_digest(field: str, body: bytes) -> None:
-    """Each digest that we know is the body's, and there is one (RFC 9530, section 2)."""
-    found = {name: item for name, item in _dictionary("content-digest", field).items() if name in _DIGESTS}
-    for name, item in found.items():
-        value = item[0]
-        if not isinstance(value, bytes) or not hmac.compare_digest(value, _DIGESTS[name](body).digest()):
-            found = {}
-            break
-    if not found:
-        raise invalid("content-digest", "Content-Digest is not the digest (sha-256 or sha-512) of the body that came with it")
+class ContentDigest:
+    """Content-Digest (RFC 9530, section 2), and the body that comes piece by piece.
+
+    Raises Refusal (signature-invalid) for a field without a digest that we know.
+    """
+
+    def __init__(self, field: str) -> None:
+        known = {name: item for name, item in _dictionary("content-digest", field).items() if name in _DIGESTS}
+        self._digests = [(_DIGESTS[name](), value) for name, (value, _) in known.items()]
+        if not self._digests or not all(isinstance(value, bytes) for _, value in self._digests):
+            raise self._refused()
+
+    def update(self, piece: bytes) -> None:
+        """The next bytes of the body."""
+        for digest, _ in self._digests:
+            digest.update(piece)
+
+    def check(self) -> None:
+        """All of the body was given. Raises Refusal (signature-invalid) unless each digest that we know is of it."""
+        if not all(hmac.compare_digest(digest.digest(), value) for digest, value in self._digests):
+            raise self._refused()
+
+    def _refused(self) -> Refusal:
+        return invalid("content-digest", "Content-Digest is not the digest (sha-256 or sha-512) of the body that came with it")
 
 
 def _check_covered(covered: Sequence[str], fields: Sequence[str], query: bool) -> None:

@@ -7,6 +7,7 @@ be a line without an answer, two draws for one line, a line refused because of a
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import time
@@ -19,6 +20,7 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import text
+from starlette.types import Message
 
 from schemas import problems
 from schemas.answers import MAXIMUM_BATCH, BatchAccepted, BatchLine, BatchPage, BatchProgress, RegistrationAnswer
@@ -42,7 +44,18 @@ from tests.builders import (
     make_register,
     registration_request,
 )
-from tests.service.harness import Desk, begin_anew, free_port, make_desk, make_directory, process, refused, unchanged
+from tests.service.harness import (
+    BANK,
+    BANK_KEY,
+    Desk,
+    begin_anew,
+    free_port,
+    make_desk,
+    make_directory,
+    process,
+    refused,
+    unchanged,
+)
 from tests.service.test_kills import PATIENCE as KILL_PATIENCE
 from tests.service.test_kills import SIGNED, persist
 from zkcore.operations import Draw
@@ -386,7 +399,7 @@ def test_what_was_committed_and_not_noted_is_answered_as_before(
     desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The service dies between a commit and the note of it, at every chunk once: the lines are worked on again."""
-    decide, broken = BatchStorage.decide, []
+    decide, broken = BatchStorage.decide, list[Sequence[Outcome]]()
 
     def breaking(self: BatchStorage, batch: bytes, outcomes: Sequence[Outcome], until: int) -> None:
         if outcomes and len(broken) < 3:
@@ -404,6 +417,123 @@ def test_what_was_committed_and_not_noted_is_answered_as_before(
     assert kinds(found) == ["ok"] * 5
     assert [outcome.body for outcome in broken[0]] == [outcome.body for outcome in broken[1]]
     assert len(desk.dump()["draws"]) == 5
+
+
+def test_what_was_committed_before_the_key_was_revoked_is_answered_so(
+    desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service dies between a commit and the note of it, and the key that signed is revoked meanwhile."""
+    decide, broken = BatchStorage.decide, list[Sequence[Outcome]]()
+
+    def breaking(self: BatchStorage, batch: bytes, outcomes: Sequence[Outcome], until: int) -> None:
+        if not broken:
+            broken.append(outcomes)
+            decide(self, batch, [], until)
+            desk.verifier.institutions.registry.revoke_key(BANK, BANK_KEY.public, desk.now)
+            raise RuntimeError("the power went")
+        decide(self, batch, outcomes, until)
+
+    monkeypatch.setattr(BatchStorage, "decide", breaking)
+    monkeypatch.setattr(worker, "_AT_ONCE", 2)
+    monkeypatch.setattr(worker, "_PAUSE", 0.01)
+    draws = [[make_draw(world, paper, 5)] for paper in desk.register(*[500] * 5)]
+    batch = accepted(send(desk, body(draws))).batch
+    noted = BatchStorage(desk.verifier.storage)
+    last = time.monotonic() + PATIENCE
+    while len(found := noted.outcomes(batch, 0, 10)) < 5:
+        assert time.monotonic() < last, "the batch does not end"
+        time.sleep(0.01)
+    assert [outcome.status for outcome in found] == [201, 201, 403, 403, 403]
+    assert [outcome.body for outcome in found[:2]] == [outcome.body for outcome in broken[0]]
+    assert len(desk.dump()["draws"]) == 2
+
+
+# --- uploads --------------------------------------------------------------------------------------------------------------
+
+
+class Upload:
+    """A batch that is sent slowly: its head, and then its body, once it is asked for it and allowed to go on."""
+
+    def __init__(self, desk: Desk, data: bytes, key: str = KEY, **fields: str) -> None:
+        request = httpx.Request(
+            "POST", "http://testserver/v1/batches", content=data, headers={**NDJSON, "Idempotency-Key": key}
+        )
+        next(desk.client.auth.auth_flow(request))
+        request.headers.update(fields)
+        self._app, self._data, self._headers = desk.app, data, request.headers
+        self.asked, self.allowed, self.status = asyncio.Event(), asyncio.Event(), 0
+
+    async def sent(self, data: bytes | None = None) -> int:
+        """The status of the answer. `data`: another body than the one that was signed."""
+
+        async def receive() -> Message:
+            self.asked.set()
+            await asyncio.wait_for(self.allowed.wait(), PATIENCE)
+            return {"type": "http.request", "body": self._data if data is None else data, "more_body": False}
+
+        async def answer(message: Message) -> None:
+            self.status = message.get("status", self.status)
+
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": "POST",
+            "scheme": "http",
+            "path": "/v1/batches",
+            "raw_path": b"/v1/batches",
+            "query_string": b"",
+            "root_path": "",
+            "headers": [(name.lower(), value) for name, value in self._headers.raw],
+            "client": ("testclient", 1),
+            "server": ("testserver", 80),
+        }
+        await self._app(scope, receive, answer)
+        return self.status
+
+
+def test_nothing_of_a_body_is_taken_from_whoever_did_not_sign(desk: Desk, world: World) -> None:
+    data = body([[make_draw(world, desk.register(500)[0], 5)]])
+
+    async def upload() -> None:
+        nobody = Upload(desk, data, Signature="tradeveil=:" + "A" * 86 + "==:")
+        assert await nobody.sent() == 401
+        assert not nobody.asked.is_set()
+
+    asyncio.run(upload())
+
+
+def test_the_body_is_the_one_that_was_signed(desk: Desk, world: World) -> None:
+    first, second = (body([[make_draw(world, paper, 5)]]) for paper in desk.register(500, 500))
+
+    async def upload() -> int:
+        changed = Upload(desk, first)
+        changed.allowed.set()
+        return await changed.sent(second)
+
+    assert asyncio.run(upload()) == 401
+    assert desk.dump()["batches"] == []
+
+
+def test_few_bodies_are_taken_at_one_time(desk: Desk, world: World) -> None:
+    bodies = [body([[make_draw(world, paper, 5)]]) for paper in desk.register(500, 500, 500)]
+
+    async def upload() -> None:
+        slow = [Upload(desk, data, f"one-of-the-slow-{i}") for i, data in enumerate(bodies[:2])]
+        tasks = [asyncio.create_task(one.sent()) for one in slow]
+        for one in slow:
+            await asyncio.wait_for(one.asked.wait(), PATIENCE)
+        third = Upload(desk, bodies[2], "one-too-many-here")
+        assert await third.sent() == 503
+        assert not third.asked.is_set()
+        for one in slow:
+            one.allowed.set()
+        assert await asyncio.gather(*tasks) == [202, 202]
+        again = Upload(desk, bodies[2], "one-too-many-here")
+        again.allowed.set()
+        assert await again.sent() == 202
+
+    asyncio.run(upload())
 
 
 def test_a_line_that_cannot_be_worked_on_now_is_tried_again_and_one_that_breaks_the_service_not_for_ever(

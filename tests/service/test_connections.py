@@ -7,13 +7,19 @@ that makes the service hold all that it sends, or one request hidden in another.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import socket
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
+import uvicorn
+from starlette.types import Receive, Scope, Send
+from uvicorn.server import ServerState
 
-from service.connections import LARGEST_HEAD
+from service.connections import LARGEST_HEAD, BoundedConnection
 from tests.builders import World
 from tests.service.harness import address, begin_log, make_directory, process
 
@@ -124,6 +130,9 @@ def test_what_never_ends_is_cut_off(port: int, start: bytes, piece: bytes) -> No
         b"get /v1/health HTTP/1.1\r\nHost: a\r\n\r\n",
         b"GET /v1/health HTTP/9.9\r\nHost: a\r\n\r\n",
         b"\x16\x03\x01\x00\x05hello",
+        b"GET /v1/health HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 3\r\n\r\nabc",
+        b"GET /v1/health HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        b"CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n",
     ],
 )
 def test_what_others_could_read_otherwise_is_refused(port: int, head: bytes) -> None:
@@ -139,3 +148,66 @@ def test_requests_that_are_sent_one_after_the_other_are_answered_in_order(port: 
     assert answer.count(b"HTTP/1.1 200 ") == 2
     assert answer.count(b"HTTP/1.1 404 ") == 1
     assert answer.index(b" 404 ") > answer.rindex(b" 200 ")
+
+
+def test_what_follows_a_request_to_upgrade_is_not_read_as_a_request(port: int) -> None:
+    head = b"POST /v1/documents HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 36\r\n\r\n"
+    with connect(port) as connection:
+        connection.sendall(head)
+        time.sleep(0.2)
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(b"GET /v1/health HTTP/1.1\r\nHost: a\r\n\r\n")
+        answer = b""
+        with contextlib.suppress(ConnectionError):
+            while piece := connection.recv(1 << 16):
+                answer += piece
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b" 200 " not in answer
+    assert is_alive(port)
+
+
+def test_few_requests_may_wait_on_one_connection(port: int) -> None:
+    one = b"GET /v1/health HTTP/1.1\r\nHost: a\r\n\r\n"
+    answer = sent(port, one * 20_000)
+    assert answer.count(b"HTTP/1.1 200 ") < 1_000
+    assert b" 400 " not in answer, "it would be taken for the answer to a request that is at work"
+    assert is_alive(port)
+
+
+def test_white_space_around_a_value_is_not_the_values(port: int) -> None:
+    path = f"/v1/documents/{'A' * 43}/status".encode()
+    plain = sent(port, b"GET " + path + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAccept-Language: zh\r\n\r\n")
+    spaced = sent(port, b"GET " + path + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAccept-Language: \t zh \t \r\n\r\n")
+    assert b"content-language: zh" in plain.lower()
+    assert plain.partition(b"\r\n\r\n")[2] == spaced.partition(b"\r\n\r\n")[2]
+
+
+def test_the_fields_of_a_trailer_are_none_of_the_head() -> None:
+    seen: list[tuple[list[tuple[bytes, bytes]], bytes]] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        seen.append((scope["headers"], body))
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def exchange() -> bytes:
+        config = uvicorn.Config(app, interface="asgi3", lifespan="off", proxy_headers=False, log_config=None)
+        make = partial(BoundedConnection, config, ServerState(), {})
+        async with await asyncio.get_running_loop().create_server(make, "127.0.0.1", 0) as server:
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.sockets[0].getsockname()[1])
+            head = b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+            writer.write(head + b"1\r\na\r\n0\r\nIdempotency-Key: from-the-trailer\r\n\r\n")
+            answer = await reader.read()
+            writer.close()
+            await writer.wait_closed()
+            return answer
+
+    assert asyncio.run(exchange()).startswith(b"HTTP/1.1 200 ")
+    ((fields, body),) = seen
+    assert body == b"a"
+    assert [name for name, _ in fields] == [b"host", b"connection", b"transfer-encoding"]

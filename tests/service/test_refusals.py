@@ -6,7 +6,7 @@ that its headroom is not proven. The wording of a line's detail may change.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -41,7 +41,8 @@ from zkcore.secret.keys import SigningSecret, ViewSecret
 from zkcore.secret.opening import Opening
 from zkcore.secret.operations import ConsentRequest, prove_consent
 from zkcore.secret.sigma import prove_batchable
-from zkcore.verifying.batch import verify
+from zkcore.suite import Suite
+from zkcore.verifying.batch import Claim, verify
 
 
 def with_draft(draw: NewDraw, /, **changes: Any) -> NewDraw:
@@ -158,6 +159,23 @@ def test_a_draft_that_the_log_has_passed_is_expired_whatever_the_clock_says(desk
     desk.now = NOW
     with unchanged(desk):
         refused(desk.send_draws([make_draw(world, paper, 1, expires=NOW + 50)]), problems.EXPIRED)
+
+
+def test_a_draft_that_expires_while_its_proofs_are_verified_is_expired(
+    desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process may have refused a repetition as too late by then: what it said must stay true."""
+    draw = make_draw(world, desk.register(500)[0], 1, expires=NOW + 10)
+
+    def slow(suite: Suite, claims: Sequence[Claim]) -> None:
+        desk.now = NOW + 11
+        verify(suite, claims)
+
+    with monkeypatch.context() as patched, unchanged(desk):
+        patched.setattr("service.joint.verify", slow)
+        refused(desk.send_draws([draw]), problems.EXPIRED)
+    desk.now = NOW + 10
+    desk.finance(draw)
 
 
 def test_one_minor_unit_too_much(desk: Desk, world: World) -> None:
