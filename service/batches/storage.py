@@ -112,16 +112,20 @@ class BatchStorage:
     def decide(self, batch: bytes, outcomes: Sequence[Outcome], until: int) -> None:
         """Keep these answers in the place of the requests, which are deleted; the batch is in nobody's hands from `until` on.
 
-        A line that another process decided meanwhile is left as it is: the answers are the same.
+        A line that another process decided meanwhile is left as it is, since the answers are the same. But what was committed
+        was so before anybody could refuse it: that is the answer, whoever of two processes notes it first.
         """
+        undecided = BATCH_LINES.c.request.is_not(None)
         with self._storage.writing("decide_lines") as connection:
-            if outcomes:
-                of_line = (BATCH_LINES.c.batch == batch, BATCH_LINES.c.line == bindparam("of_line"))
-                undecided = update(BATCH_LINES).where(*of_line, BATCH_LINES.c.request.is_not(None))
+            for accepted, those in ((True, undecided | (BATCH_LINES.c.status >= _FIRST_FAILURE)), (False, undecided)):
                 decided = [
-                    {"of_line": item.line, "request": None, "status": item.status, "answer": item.body} for item in outcomes
+                    {"of_line": item.line, "request": None, "status": item.status, "answer": item.body}
+                    for item in outcomes
+                    if item.accepted == accepted
                 ]
-                connection.execute(undecided, decided)
+                if decided:
+                    of_line = (BATCH_LINES.c.batch == batch, BATCH_LINES.c.line == bindparam("of_line"))
+                    connection.execute(update(BATCH_LINES).where(*of_line, those), decided)
             failed = func.coalesce(func.sum(case((BATCH_LINES.c.status >= _FIRST_FAILURE, 1), else_=0)), 0)
             counted = select(func.count(BATCH_LINES.c.status).label("done"), failed.label("failed"))
             count = connection.execute(counted.where(BATCH_LINES.c.batch == batch)).one()

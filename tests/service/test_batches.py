@@ -29,6 +29,7 @@ from schemas.wire import encode_base64url
 from service.batches import reading, storage, worker
 from service.batches.storage import BatchStorage, Outcome
 from service.batches.worker import BatchWorker
+from service.idempotency import RequestKey
 from service.institutions.registry import Caller
 from service.planning import financing
 from service.problems import Refusal
@@ -209,8 +210,8 @@ def test_a_page_ends_at_the_first_line_that_is_not_decided(desk: Desk, monkeypat
     kept.decide(batch, [Outcome(0, 400, problem.model_dump_json().encode()), Outcome(2, 400, b"{}")], 0)
     found = page(desk, batch)
     assert ([line.line for line in found.lines], found.next, found.done, found.failed) == ([0], 1, 2, 2)
-    kept.decide(batch, [Outcome(2, 201, b"another answer")], 0)
-    assert page(desk, batch).failed == 2, "what is decided stays"
+    kept.decide(batch, [Outcome(2, 403, b"another answer")], 0)
+    assert kept.outcomes(batch, 2, 1)[0].status == 400, "what is decided stays"
 
 
 def test_a_batch_that_is_not_there_or_not_the_callers_is_unknown(desk: Desk) -> None:
@@ -446,6 +447,20 @@ def test_what_was_committed_before_the_key_was_revoked_is_answered_so(
     assert [outcome.status for outcome in found] == [201, 201, 403, 403, 403]
     assert [outcome.body for outcome in found[:2]] == [outcome.body for outcome in broken[0]]
     assert len(desk.dump()["draws"]) == 2
+
+
+def test_what_was_committed_is_the_answer_whoever_notes_it_first(desk: Desk) -> None:
+    """Two processes had the same lines in hand, and one of them found the key revoked by then."""
+    noted = BatchStorage(desk.verifier.storage)
+    batch, owner, clock = b"b" * 32, b"o" * 32, desk.now
+    noted.accept(RequestKey(b"d" * 32, b"f" * 32), batch, owner, BANK_KEY.public, [b"{}"] * 3, clock, b"{}")
+    noted.decide(batch, [Outcome(0, 403, b"revoked"), Outcome(1, 201, b"committed")], clock)
+    noted.decide(batch, [Outcome(0, 201, b"committed"), Outcome(1, 403, b"revoked"), Outcome(2, 403, b"revoked")], clock)
+    found = noted.outcomes(batch, 0, 10)
+    assert [(outcome.status, outcome.body) for outcome in found] == [(201, b"committed")] * 2 + [(403, b"revoked")]
+    progress = noted.progress(batch, owner)
+    assert progress is not None
+    assert (progress.done, progress.failed) == (3, 1)
 
 
 # --- uploads --------------------------------------------------------------------------------------------------------------
