@@ -16,6 +16,9 @@ MOST_WAITING = 8
 """Requests that were sent before the one before them was answered."""
 
 
+_TOO_LARGE = "The head of this request is too large."
+
+
 class ConnectionRefused(Exception):
     """What came is not taken; the message says why."""
 
@@ -35,7 +38,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._unread += len(data)
         super().data_received(data)
         if self._unread > LARGEST_HEAD and not self.transport.is_closing():
-            self.send_400_response("The head of this request is too large.")
+            self.send_400_response(_TOO_LARGE)
 
     def send_400_response(self, msg: str) -> None:
         """Close, and say why, unless a request before is being answered: that would be taken for its answer."""
@@ -79,7 +82,7 @@ class BoundedConnection(HttpToolsProtocol):
     def _keep(self, size: int) -> None:
         self._kept += size
         if self._kept > LARGEST_HEAD:
-            raise self._refused("The head of this request is too large.")
+            raise self._refused(_TOO_LARGE)
 
     def _refused(self, complaint: str) -> ConnectionRefused:
         """To be raised out of the parser, which gives up then."""

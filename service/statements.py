@@ -45,6 +45,11 @@ def among(dialect: str, column: Column[bytes], name: str) -> ColumnElement[bool]
     return column.in_(bindparam(name, expanding=True))
 
 
+def name_of(table: Table) -> ColumnElement[str]:
+    """In a query over several tables, which of them a row is of."""
+    return literal_column(f"'{table.name}'", String).label("of")
+
+
 class RowsOfTables:
     """Rows of several tables asked for by one query, and so all of one moment without a transaction.
 
@@ -75,7 +80,7 @@ class RowsOfTables:
     def _columns(self, table: Table, first: bool) -> list[ColumnElement[Any]]:
         """Of the first part of a query, whose nulls have types and whose columns names: those of the others follow."""
         own = {place: table.c[name] for name, place in self._places[table].items()}
-        columns: list[ColumnElement[Any]] = [literal_column(f"'{table.name}'", String)]
+        columns: list[ColumnElement[Any]] = [name_of(table)]
         for place, type_ in enumerate(self._types, 1):
             column = own.get(place, cast(null(), type_) if first else literal_column("NULL"))
             columns.append(column.label(f"c{place}") if first else column)

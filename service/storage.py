@@ -1,11 +1,11 @@
 """The database: named transactions over the tables of service.tables.
 
-SQLite (the default) and PostgreSQL run the same statements. One transaction, `commit`, writes everything that requests which
-come together do (one that comes alone is a group of one), each whole or not at all. It locks the log's single row first, so
-entries have no gaps, never go back in time, and writers cannot deadlock; every change of a document, a draw or an application
-is conditional on the head that its proof was checked against. Whatever does not fit concerns only the request it belongs to:
-what can be known beforehand is looked up before anything of the group is written, and should the database refuse the rest all
-the same, nothing of it stays and each request is committed by itself.
+SQLite (the default) and PostgreSQL run the same statements, but for how these list ids (service.statements). One transaction,
+`commit`, writes everything that requests which come together do (one that comes alone is a group of one), each whole or not at
+all. It locks the log's single row first, so entries have no gaps, never go back in time, and writers cannot deadlock; every
+change of a document, a draw or an application is conditional on the head that its proof was checked against. Whatever does not
+fit concerns only the request it belongs to: what can be known beforehand is looked up before anything of the group is written,
+and should the database refuse the rest all the same, nothing of it stays and each request is committed by itself.
 
 What several requests have to look up at the same time is looked up together, too.
 """
@@ -18,7 +18,7 @@ from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, S
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 from sqlalchemy import (
@@ -27,9 +27,7 @@ from sqlalchemy import (
     CompoundSelect,
     Connection,
     Engine,
-    RowMapping,
     Select,
-    String,
     Table,
     bindparam,
     create_engine,
@@ -37,7 +35,6 @@ from sqlalchemy import (
     event,
     insert,
     inspect,
-    literal_column,
     make_url,
     select,
     union_all,
@@ -51,7 +48,7 @@ from service.institutions.tables import BLOCKS
 from service.metrics import transaction
 from service.migrations import migrate, version_of
 from service.problems import Refusal
-from service.statements import RowsOfTables, among, in_each_dialect
+from service.statements import RowsOfTables, among, in_each_dialect, name_of
 from service.tables import (
     ANSWERS,
     APPLICATIONS,
@@ -61,6 +58,7 @@ from service.tables import (
     ENTRIES,
     LOG,
     NONCES,
+    StoredRow,
     application_of_row,
     document_of_row,
     draw_of_row,
@@ -87,7 +85,7 @@ _IDLE_SECONDS = 1.0
 
 
 Work = Callable[[Connection, Sequence[Any]], None]
-_Row = Mapping[str, Any] | RowMapping
+S = TypeVar("S")
 
 
 # Statements of every write. Parameters that are lists of ids are named by their tables.
@@ -95,16 +93,16 @@ def _by_id(table: Table, dialect: str) -> Select[Any]:
     return select(table).where(among(dialect, table.c.id, table.name))
 
 
-_SEEN = RowsOfTables(ANSWERS, DOCUMENTS, DRAWS, APPLICATIONS, CONSENTS, BLOCKS)
+_LOOKED_AT = RowsOfTables(ANSWERS, DOCUMENTS, DRAWS, APPLICATIONS, CONSENTS, BLOCKS)
 
 
-def _seen_by(dialect: str) -> CompoundSelect[Any]:
+def _look(dialect: str) -> CompoundSelect[Any]:
     """All that writes rest on; documents as they are named, and those of the draws and applications that are."""
 
     def of_ids(table: Table) -> ColumnElement[bool]:
         return among(dialect, table.c.id, table.name)
 
-    return _SEEN.query(
+    return _LOOKED_AT.query(
         [
             *((table, [of_ids(table)]) for table in (ANSWERS, DRAWS, APPLICATIONS, DOCUMENTS)),
             (DOCUMENTS, [DOCUMENTS.c.id.in_(select(DRAWS.c.document).where(of_ids(DRAWS)))]),
@@ -119,16 +117,14 @@ def _heads(dialect: str) -> CompoundSelect[Any]:
     """Of documents, draws and applications that there are, the heads."""
     return union_all(
         *(
-            select(literal_column(f"'{table.name}'", String).label("of"), table.c.id, table.c.head).where(
-                among(dialect, table.c.id, table.name)
-            )
+            select(name_of(table), table.c.id, table.c.head).where(among(dialect, table.c.id, table.name))
             for table in (DOCUMENTS, DRAWS, APPLICATIONS)
         )
     )
 
 
 _BY_ID = {table: in_each_dialect(partial(_by_id, table)) for table in (DOCUMENTS, DRAWS, APPLICATIONS)}
-_LOOK, _HEADS = in_each_dialect(_seen_by), in_each_dialect(_heads)
+_LOOK, _HEADS = in_each_dialect(_look), in_each_dialect(_heads)
 _LOCKED_LOG = select(LOG.c.size, LOG.c.time).with_for_update()
 _GROWN_LOG = update(LOG)
 _MOVES = {
@@ -293,13 +289,13 @@ class Storage:
         if not asked:
             return []
         with self.asking("look") as connection:
-            rows = _SEEN.read(connection.execute(_LOOK[self._dialect], _asked_for(asked)))
+            rows = _LOOKED_AT.read(connection.execute(_LOOK[self._dialect], _asked_for(asked)))
         answers = {row["id"]: row for row in rows[ANSWERS]}
         everything = Seen(
             None,
-            self._documents(rows[DOCUMENTS]),
-            self._draws(rows[DRAWS]),
-            self._applications(rows[APPLICATIONS]),
+            self._states(document_of_row, rows[DOCUMENTS]),
+            self._states(draw_of_row, rows[DRAWS]),
+            self._states(application_of_row, rows[APPLICATIONS]),
             {(row["document"], row["application"]) for row in rows[CONSENTS]},
             {row["pair"]: row["until"] for row in rows[BLOCKS]},
         )
@@ -307,28 +303,23 @@ class Storage:
 
     def documents(self, ids: Sequence[bytes]) -> dict[bytes, DocumentState]:
         """Those of the documents that there are."""
-        return self._documents(self._rows(DOCUMENTS, ids))
+        return self._states(document_of_row, self._rows(DOCUMENTS, ids))
 
     def draws(self, ids: Sequence[bytes]) -> dict[bytes, DrawState]:
         """Those of the draws that there are."""
-        return self._draws(self._rows(DRAWS, ids))
+        return self._states(draw_of_row, self._rows(DRAWS, ids))
 
     def applications(self, ids: Sequence[bytes]) -> dict[bytes, ApplicationState]:
         """Those of the applications, by the ids of their draws, that there are."""
-        return self._applications(self._rows(APPLICATIONS, ids))
+        return self._states(application_of_row, self._rows(APPLICATIONS, ids))
 
-    def _rows(self, table: Table, ids: Sequence[bytes]) -> Sequence[_Row]:
+    def _rows(self, table: Table, ids: Sequence[bytes]) -> Sequence[StoredRow]:
         with self.asking(table.name) as connection:
             return connection.execute(_BY_ID[table][self._dialect], {table.name: list(ids)}).mappings().all()
 
-    def _documents(self, rows: Sequence[_Row]) -> dict[bytes, DocumentState]:
-        return {id_: document_of_row(self._group, row) for id_, row in _once(rows).items()}
-
-    def _draws(self, rows: Sequence[_Row]) -> dict[bytes, DrawState]:
-        return {id_: draw_of_row(self._group, row) for id_, row in _once(rows).items()}
-
-    def _applications(self, rows: Sequence[_Row]) -> dict[bytes, ApplicationState]:
-        return {id_: application_of_row(self._group, row) for id_, row in _once(rows).items()}
+    def _states(self, of_row: Callable[[Group, StoredRow], S], rows: Sequence[StoredRow]) -> dict[bytes, S]:
+        """By id, what the rows say; one that came twice is decoded once."""
+        return {id_: of_row(self._group, row) for id_, row in {row["id"]: row for row in rows}.items()}
 
     def expired_draws(self, now: int, limit: int) -> list[bytes]:
         """Reservations whose time is over, the longest over first, at most `limit` of them."""
@@ -473,10 +464,6 @@ class Storage:
                 planned[number] = Failed(Moved())
 
 
-def _once(rows: Sequence[_Row]) -> dict[bytes, _Row]:
-    return {row["id"]: row for row in rows}
-
-
 def _asked_for(asked: Sequence[tuple[RequestKey, Wanted]]) -> dict[str, list[bytes]]:
     """Parameters of _LOOK. Of consents, each of the documents with each of the applications is looked for: more than was asked
     for, and _seen leaves the rest out."""
@@ -493,7 +480,7 @@ def _asked_for(asked: Sequence[tuple[RequestKey, Wanted]]) -> dict[str, list[byt
     }
 
 
-def _seen(key: RequestKey, answered: _Row | None, wanted: Wanted, everything: Seen) -> Seen | Failed:
+def _seen(key: RequestKey, answered: StoredRow | None, wanted: Wanted, everything: Seen) -> Seen | Failed:
     """Of everything that was looked up, what this request asked for."""
     try:
         answer = None if answered is None else replay(key, answered["fingerprint"], answered["body"])

@@ -29,6 +29,8 @@ from zkcore.commitments import HANDLED_COMMITMENT_SIZE, HandledCommitment
 from zkcore.group import ELEMENT_SIZE, Group
 from zkcore.ledger import MAXIMUM_DRAWS, ApplicationState, DocumentState, DrawState
 
+StoredRow = Mapping[str, Any] | RowMapping
+"""A row of a table, by the names of its columns."""
 METADATA = MetaData()
 """The newest version of the tables. Every change here is a version in service.migrations, too; a test compares them."""
 
@@ -135,7 +137,7 @@ ANSWERS = Table(
 """What was answered to each accepted write, by digest of its Idempotency-Key. Never expires."""
 
 
-def document_of_row(group: Group, row: Mapping[str, Any] | RowMapping) -> DocumentState:
+def document_of_row(group: Group, row: StoredRow) -> DocumentState:
     """A row of DOCUMENTS as the ledger's state."""
     return DocumentState(
         document=row["id"],
@@ -185,7 +187,7 @@ def moved_document(document: DocumentState) -> dict[str, Any]:
     }
 
 
-def draw_of_row(group: Group, row: Mapping[str, Any] | RowMapping) -> DrawState:
+def draw_of_row(group: Group, row: StoredRow) -> DrawState:
     """A row of DRAWS as the ledger's state."""
     outstanding = HandledCommitment.decode(group, row["outstanding"])
     key = group.decode(row["draw_key"])
@@ -203,7 +205,7 @@ def moved_draw(draw: DrawState) -> dict[str, Any]:
     return {"outstanding": draw.outstanding.encode(), "head": draw.head, "stage": draw.stage}
 
 
-def application_of_row(group: Group, row: Mapping[str, Any] | RowMapping) -> ApplicationState:
+def application_of_row(group: Group, row: StoredRow) -> ApplicationState:
     """A row of APPLICATIONS as the ledger's state."""
     key = group.decode(row["draw_key"])
     return ApplicationState(row["id"], row["document"], key, row["application"], row["expires"], row["stage"], row["head"])

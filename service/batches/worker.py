@@ -98,11 +98,12 @@ class BatchWorker:
 
     def _outcomes(self, caller: Caller | None, batch: bytes, lines: Sequence[tuple[int, bytes]]) -> list[Answer | Failed]:
         """What becomes of these lines. Whoever was revoked meanwhile commits no more; what was committed before is answered."""
+        keys = [key_of_line(batch, *line) for line in lines]
         if caller is None:
             revoked = Failed(not_permitted("the key that signed this batch is not active any more, or revoked"))
-            seen = self._verifier.storage.look_all([(key_of_line(batch, *line), Wanted()) for line in lines])
+            seen = self._verifier.storage.look_all([(key, Wanted()) for key in keys])
             return [revoked if isinstance(item, Failed) else item.answer or revoked for item in seen]
-        submissions = [self._submission(caller, key_of_line(batch, *line), line[1]) for line in lines]
+        submissions = [self._submission(caller, key, request) for key, (_, request) in zip(keys, lines, strict=True)]
         return commit_all(self._verifier, submissions, self._joint.verify_as_one)
 
     def _submission(self, caller: Caller, key: RequestKey, request: bytes) -> Submission:

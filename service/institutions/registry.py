@@ -7,7 +7,7 @@ outlet are the deepest there is. Whoever is revoked, or below one who is, may no
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Literal, get_args
@@ -137,13 +137,11 @@ class Registry:
         """Of one key's rows."""
         row = rows[0]
         path = [f"member_{above}" for above in reversed(range(DEEPEST)) if row[f"member_{above}_id"] is not None]
-        if not _key_of(row).good(now) or any(row[f"{member}_revoked"] is not None for member in path):
+        revoked = any(row[f"{member}_revoked"] is not None for member in path)
+        deeper = row[f"{path[0]}_parent"] is not None  # than there may be one: whoever is above was not looked at
+        if revoked or deeper or not _key_of(row).good(now):
             return None
-        if row[f"{path[0]}_parent"] is not None:
-            raise AssertionError("an institution is deeper than there may be one")
-        limits: dict[bytes, dict[str, int]] = defaultdict(dict)
-        for each in rows:
-            limits[each["limited"]][each["what"]] = each["most"]
+        limits = _limits((each["limited"], each["what"], each["most"]) for each in rows)
         ids = [row[f"{member}_id"] for member in path]
         own = [
             Member(id_, self._names.open(row[f"{member}_holder"]), limits.get(id_, {}))
@@ -243,9 +241,7 @@ class Registry:
         """All of them, parents before children."""
         with self._storage.reading("list_institutions") as connection:
             rows = connection.execute(select(INSTITUTIONS).order_by(INSTITUTIONS.c.admitted)).mappings().all()
-            limits: dict[bytes, dict[str, int]] = defaultdict(dict)
-            for limit in connection.execute(select(LIMITS)):
-                limits[limit.institution][limit.what] = limit.most
+            limits = _limits(connection.execute(select(LIMITS.c.institution, LIMITS.c.what, LIMITS.c.most)).all())
             keys: dict[bytes, list[KeyState]] = {}
             for row in connection.execute(select(REQUEST_KEYS).order_by(REQUEST_KEYS.c.active_from)).mappings():
                 keys.setdefault(row["institution"], []).append(_key_of(row))
@@ -305,6 +301,14 @@ def _path(connection: Connection, id_: bytes) -> list[RowMapping]:
         row = connection.execute(select(INSTITUTIONS).where(INSTITUTIONS.c.id == following)).mappings().one()
         found.insert(0, row)
         following = row["parent"]
+    return found
+
+
+def _limits(rows: Iterable[tuple[bytes, str, int]]) -> dict[bytes, dict[str, int]]:
+    """By institution and budget, how much of it there is."""
+    found: dict[bytes, dict[str, int]] = defaultdict(dict)
+    for institution, what, most in rows:
+        found[institution][what] = most
     return found
 
 

@@ -254,40 +254,45 @@ def open_desk(world: World, database: str, **options: Any) -> Iterator[Desk]:
         engine.dispose()
 
 
-_BEGINNINGS: dict[tuple[str, bytes], bytes | tuple[str, list[tuple[Table, list[Any]]]]] = {}
-"""Logs that were begun by this process, by kind of database and genesis: the file, or the shape of the tables and their rows.
-To make tables takes up to a second, and a thousand tests begin with new ones."""
+_FILES: dict[bytes, bytes] = {}
+_ROWS: dict[tuple[str, bytes], tuple[str, list[tuple[Table, list[Any]]]]] = {}
+"""Logs that were begun by this process: by genesis, the file of an SQLite database; by database and genesis, the shape of a
+PostgreSQL database and all its rows. To make tables takes up to a second, and a thousand tests begin with new ones."""
 
 
 def begin_anew(world: World, database: str) -> None:
     """A log with the world's genesis, and nothing else in the database."""
-    address = database_address(database)
-    if address.get_backend_name() == "sqlite" and address.database:
+    file = _file_of(database)
+    if file is not None:
         for suffix in ("", "-wal", "-shm"):
-            Path(address.database + suffix).unlink(missing_ok=True)
+            Path(f"{file}{suffix}").unlink(missing_ok=True)
         begin_log(world, database)
         return
-    key = (database, canonical(world.genesis))
-    engine = create_engine(address)
-    try:
-        begun = _BEGINNINGS.get(key)
-        with engine.begin() as connection:
-            if isinstance(begun, tuple) and begun[0] == _shape(connection):
-                for table, _ in reversed(begun[1]):
-                    connection.execute(delete(table))
-                for table, rows in begun[1]:
-                    if rows:
-                        connection.execute(insert(table), rows)
-                return
+    key, engine = (database, canonical(world.genesis)), create_engine(database_address(database))
+    with engine.begin() as connection:
+        shape, content = _ROWS.get(key, ("", []))
+        begun = shape == _shape(connection)
+        if begun:
+            for table, _ in reversed(content):
+                connection.execute(delete(table))
+            for table, rows in content:
+                if rows:
+                    connection.execute(insert(table), rows)
+    if not begun:
         empty(engine)
         begin_log(world, database)
         with engine.begin() as connection:
             tables = MetaData()
             tables.reflect(connection)
-            content = [(table, connection.execute(select(table)).mappings().all()) for table in tables.sorted_tables]
-            _BEGINNINGS[key] = (_shape(connection), [(table, [dict(row) for row in rows]) for table, rows in content])
-    finally:
-        engine.dispose()
+            found = [(table, connection.execute(select(table)).mappings().all()) for table in tables.sorted_tables]
+            _ROWS[key] = (_shape(connection), [(table, [dict(row) for row in rows]) for table, rows in found])
+    engine.dispose()
+
+
+def _file_of(database: str) -> Path | None:
+    """Where an SQLite database is; None for any other."""
+    address = database_address(database)
+    return Path(address.database) if address.get_backend_name() == "sqlite" and address.database else None
 
 
 _SHAPE = """
@@ -308,20 +313,17 @@ def _shape(connection: Connection) -> str:
 
 def begin_log(world: World, database: str) -> None:
     """A log with the world's genesis in an empty database, and its attester and its bank admitted."""
-    address = database_address(database)
-    file = Path(address.database) if address.get_backend_name() == "sqlite" and address.database else None
-    key = ("sqlite", canonical(world.genesis))
-    begun = _BEGINNINGS.get(key)
-    if file is not None and not file.exists() and isinstance(begun, bytes):
-        file.touch(mode=0o600)
-        file.write_bytes(begun)
-        return
+    file, key = _file_of(database), canonical(world.genesis)
     new = file is not None and not file.exists()
+    if file is not None and new and key in _FILES:
+        file.touch(mode=0o600)
+        file.write_bytes(_FILES[key])
+        return
     with closing(open_storage(database, world.suite.group, workers=1)) as storage:
         store(storage, world.genesis)
         admit_parties(storage, world.genesis.time)
     if file is not None and new:
-        _BEGINNINGS[key] = file.read_bytes()
+        _FILES[key] = file.read_bytes()
 
 
 def admit_parties(storage: Storage, time: int) -> None:

@@ -11,7 +11,7 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -396,22 +396,32 @@ def test_lines_on_one_document_are_decided_one_after_another(desk: Desk, world: 
 # --- breaking off ---------------------------------------------------------------------------------------------------------
 
 
-def test_what_was_committed_and_not_noted_is_answered_as_before(
-    desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The service dies between a commit and the note of it, at every chunk once: the lines are worked on again."""
+def dying_before_the_note(
+    monkeypatch: pytest.MonkeyPatch, times: int, meanwhile: Callable[[], None] = lambda: None
+) -> list[Sequence[Outcome]]:
+    """Of the next chunks, two lines each, so many are committed and not noted, and something happens before they are tried
+    again. What was to be noted of them."""
     decide, broken = BatchStorage.decide, list[Sequence[Outcome]]()
 
     def breaking(self: BatchStorage, batch: bytes, outcomes: Sequence[Outcome], until: int) -> None:
-        if outcomes and len(broken) < 3:
+        if outcomes and len(broken) < times:
             broken.append(outcomes)
             decide(self, batch, [], until)
+            meanwhile()
             raise RuntimeError("the power went")
         decide(self, batch, outcomes, until)
 
     monkeypatch.setattr(BatchStorage, "decide", breaking)
     monkeypatch.setattr(worker, "_AT_ONCE", 2)
     monkeypatch.setattr(worker, "_PAUSE", 0.01)
+    return broken
+
+
+def test_what_was_committed_and_not_noted_is_answered_as_before(
+    desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service dies between a commit and the note of it, at every chunk once: the lines are worked on again."""
+    broken = dying_before_the_note(monkeypatch, 3)
     draws = [[make_draw(world, paper, 5)] for paper in desk.register(*[500] * 5)]
     found = finished(desk, accepted(send(desk, body(draws))).batch)
     assert len(broken) == 3
@@ -424,19 +434,8 @@ def test_what_was_committed_before_the_key_was_revoked_is_answered_so(
     desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The service dies between a commit and the note of it, and the key that signed is revoked meanwhile."""
-    decide, broken = BatchStorage.decide, list[Sequence[Outcome]]()
-
-    def breaking(self: BatchStorage, batch: bytes, outcomes: Sequence[Outcome], until: int) -> None:
-        if not broken:
-            broken.append(outcomes)
-            decide(self, batch, [], until)
-            desk.verifier.institutions.registry.revoke_key(BANK, BANK_KEY.public, desk.now)
-            raise RuntimeError("the power went")
-        decide(self, batch, outcomes, until)
-
-    monkeypatch.setattr(BatchStorage, "decide", breaking)
-    monkeypatch.setattr(worker, "_AT_ONCE", 2)
-    monkeypatch.setattr(worker, "_PAUSE", 0.01)
+    registry = desk.verifier.institutions.registry
+    broken = dying_before_the_note(monkeypatch, 1, lambda: registry.revoke_key(BANK, BANK_KEY.public, desk.now))
     draws = [[make_draw(world, paper, 5)] for paper in desk.register(*[500] * 5)]
     batch = accepted(send(desk, body(draws))).batch
     noted = BatchStorage(desk.verifier.storage)

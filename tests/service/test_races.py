@@ -19,7 +19,7 @@ import pytest
 from schemas import problems
 from service.gathering import Gathering
 from service.storage import Storage, Write
-from tests.builders import NewDraw, Paper, World, make_draw, make_reduce, make_register, opens_to
+from tests.builders import NewDraw, Paper, World, make_apply, make_draw, make_reduce, make_register, opens_to
 from tests.service.harness import Desk, always_overtaken, make_desk, refused
 from zkcore.ledger import DocumentState
 
@@ -136,6 +136,18 @@ def test_one_stale_line_holds_the_whole_financing_back(desk: Desk, world: World,
     if answers[1].status_code == 409:
         assert [line.line for line in refused(answers[1], problems.HEADROOM_NOT_PROVEN).lines] == [1]
         assert state_of(desk, quiet) == quiet.state
+
+
+def test_a_draw_and_an_application_of_one_id_have_one_winner(desk: Desk, world: World, race: Race) -> None:
+    """No row of theirs is one that the other changes; but an application is for the draw of its id."""
+    first, second = desk.register(500, 500)
+    draw = make_draw(world, first, 400)
+    application = make_apply(world, second, draw=draw.operation.draft.draw)
+    answers = race([sender(desk, draw), lambda: desk.send_steps(application.operation)])
+    assert sorted(answer.status_code for answer in answers) == [201, 409]
+    drawn = answers[0].status_code == 201
+    refused(answers[drawn], problems.ALREADY_EXISTS if drawn else problems.APPLICATION_REFUSED)
+    assert (len(desk.dump()["draws"]), len(desk.dump()["applications"])) == (drawn, not drawn)
 
 
 def test_a_reduction_that_gives_headroom_back_meets_a_draw(desk: Desk, world: World, race: Race) -> None:

@@ -27,7 +27,7 @@ from schemas.canonical import canonical
 from schemas.problems import Problem
 from service.settings import FILE_NAME
 from tests.builders import World, make_register, registration_request
-from tests.service.harness import JSON, SignedByRole, accepted, begin_log, make_directory, refused
+from tests.service.harness import JSON, SignedByRole, accepted, begin_log, free_port, make_directory, refused
 from tests.service.test_beginning import address, process
 
 SIGNED = SignedByRole(lambda: int(time.time()))
@@ -40,12 +40,6 @@ def directory(world: World, tmp_path: Path) -> Path:
     begin_log(world, f"sqlite:///{tmp_path / 'service.db'}")
     make_directory(tmp_path)
     return tmp_path
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
 
 
 def get(url: str) -> httpx.Response:
