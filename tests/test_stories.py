@@ -409,6 +409,38 @@ def test_interrupted_it_leaves_no_process_and_no_file(tmp_path: Path, ending: si
     assert list(tmp_path.iterdir()) == []
 
 
+class _Interrupting:
+    """When it is finalized, Ctrl-C arrives: Python drops whatever is raised there."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_an_interruption_is_not_lost_in_a_finalizer() -> None:
+    def play() -> None:
+        _Interrupting()
+        time.sleep(30)
+
+    with pytest.raises(demo_cli.Signalled), demo_cli.leaving_in_order():
+        play()
+
+
+def test_once_interrupted_the_leaving_is_not_interrupted_again() -> None:
+    left = False
+
+    def play() -> None:
+        nonlocal left
+        try:
+            signal.raise_signal(signal.SIGINT)
+        finally:
+            signal.raise_signal(signal.SIGTERM)
+            left = True
+
+    with pytest.raises(demo_cli.Signalled), demo_cli.leaving_in_order():
+        play()
+    assert left
+
+
 def _wait_for_service(directory: Path, demo: subprocess.Popen[bytes]) -> int:
     """The id of the process of the demonstration's service, once it answers."""
     deadline = time.monotonic() + 60

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Timer
 from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,8 +22,12 @@ from tradeveil.demo.narrative import Narrator
 from tradeveil.demo.perform import Options, perform
 from tradeveil.demo.stage import StageError
 
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
+
 _SIGNALLED = 128
 """Exit code of a program that a signal ended, less the signal's number."""
+_AGAIN_SECONDS = 0.01
 
 KeepOption = Annotated[
     Path | None,
@@ -38,9 +45,9 @@ def demo_command(as_json: JsonOption = False, keep: KeepOption = None, engine_na
     """
     narrator = Narrator(quiet=as_json)
     try:
-        with _leaving_in_order():
+        with leaving_in_order():
             played = perform(Options(keep, engine_name), narrator)
-    except _Signalled as signalled:
+    except Signalled as signalled:
         output.complain("Interrupted; nothing is left behind.", "已中断，未留下任何内容。")
         raise typer.Exit(_SIGNALLED + signalled.number) from None
     except (StageError, CommandFailed) as error:
@@ -54,7 +61,7 @@ def demo_command(as_json: JsonOption = False, keep: KeepOption = None, engine_na
         raise typer.Exit(EXIT_REFUSED)
 
 
-class _Signalled(BaseException):
+class Signalled(BaseException):
     """Ctrl-C or SIGTERM. Not KeyboardInterrupt, which the commands that are played would take for their own."""
 
     def __init__(self, number: int) -> None:
@@ -63,18 +70,34 @@ class _Signalled(BaseException):
 
 
 @contextmanager
-def _leaving_in_order() -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM ends the demonstration: the service is stopped and the directory removed, undisturbed."""
-    signals = (signal.SIGINT, signal.SIGTERM)
+def leaving_in_order() -> Iterator[None]:
+    """The first Ctrl-C or SIGTERM ends the demonstration: the service is stopped and the directory removed, undisturbed.
+
+    Raises Signalled at that moment; or soon after it, where Python drops exceptions (finalizers, callbacks of weak references).
+    """
+    signals, begun = (signal.SIGINT, signal.SIGTERM), False
 
     def leave(number: int, frame: FrameType | None) -> None:
-        for each in signals:
-            signal.signal(each, signal.SIG_IGN)
-        raise _Signalled(number)
+        nonlocal begun
+        if not begun:
+            begun = True
+            raise Signalled(number)
+
+    def drop(dropped: UnraisableHookArgs) -> None:
+        nonlocal begun
+        if not isinstance(dropped.exc_value, Signalled):
+            tell_dropped(dropped)
+            return
+        begun = False
+        again = Timer(_AGAIN_SECONDS, os.kill, (os.getpid(), dropped.exc_value.number))
+        again.daemon = True
+        again.start()
 
     before = {each: signal.signal(each, leave) for each in signals}
+    tell_dropped, sys.unraisablehook = sys.unraisablehook, drop
     try:
         yield
     finally:
+        sys.unraisablehook = tell_dropped
         for each, handler in before.items():
             signal.signal(each, handler)
