@@ -1,13 +1,19 @@
-"""Statements as each database runs them best, made once: to make one takes the library longer than to run it.
+"""The statements of every write, made once by SQLAlchemy and run by the database's own driver.
 
-PostgreSQL takes any number of ids as one array, so that a statement is the same for one request and for a group of sixty-four,
-and is planned once. SQLite has no arrays, and is asked with as many places as there are ids.
+SQLAlchemy takes three times as long to run a statement as the driver does; what it is good for, making them alike for both
+databases, is done when the service starts. Transactions, connections and errors stay SQLAlchemy's.
+
+PostgreSQL takes any number of rows or ids as arrays, a column each: one prepared statement serves one request and a group of
+sixty-four, is planned once, and is one round trip. SQLite has no arrays: it is asked with as many places as there are ids, and
+takes rows one by one, which costs it nothing.
 """
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any, TypeVar
 
@@ -15,27 +21,137 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     CompoundSelect,
-    Row,
+    Connection,
+    Dialect,
+    Insert,
     String,
     Table,
+    Text,
+    Update,
     any_,
     bindparam,
     cast,
+    func,
     literal_column,
     null,
     select,
     union_all,
+    update,
 )
-from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql import psycopg
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql import ClauseElement
+from sqlalchemy.sql.selectable import TableValuedAlias
 from sqlalchemy.types import TypeEngine
 
 T = TypeVar("T")
-_DIALECTS = ("sqlite", "postgresql")
+Parameters = Mapping[str, Any]
+Found = list[tuple[Any, ...]]
+_DIALECTS: Mapping[str, Dialect] = {
+    "sqlite": sqlite.dialect(paramstyle="named"),
+    "postgresql": psycopg.dialect(),  # type: ignore[no-untyped-call]
+}
+_LIST = re.compile(r"\(__\[POSTCOMPILE_(\w+)\]\)")
+_TEXT_FORMAT = re.compile(r"%\((\w+)\)s")
 
 
-def in_each_dialect(make: Callable[[str], T]) -> dict[str, T]:
-    """What `make` makes for each kind of database that there may be, by the name of its dialect."""
-    return {dialect: make(dialect) for dialect in _DIALECTS}
+class Statement:
+    """A statement in the words of each kind of database. All of its methods raise SQLAlchemy's errors.
+
+    name: what it stands for in the database's own statistics
+    make: of a dialect's name, what SQLAlchemy compiles
+    """
+
+    def __init__(self, name: str, make: Callable[[str], ClauseElement], columns: Sequence[str] | None = None) -> None:
+        self._texts = {dialect: f"{_compiled(make(dialect), dialect, columns)} /* {name} */" for dialect in _DIALECTS}
+        self._lists = _LIST.findall(self._texts["sqlite"])
+
+    def ask(self, connection: Connection, parameters: Parameters | None = None) -> Found:
+        """The rows that it finds."""
+        return _all(self._run(connection, parameters or {}))
+
+    def do(self, connection: Connection, parameters: Parameters) -> None:
+        """Change what it changes."""
+        self._run(connection, parameters)
+
+    def _run(self, connection: Connection, parameters: Parameters) -> Any:
+        text = self._texts[connection.dialect.name]
+        if not self._lists or connection.dialect.name == "postgresql":
+            return _run(connection, text, parameters)
+        lists = {name: parameters[name] for name in self._lists}
+        places = {_place(name, number): item for name, list_ in lists.items() for number, item in enumerate(list_)}
+        text = _with_places(text, tuple((name, len(list_)) for name, list_ in lists.items()))
+        return _run(connection, text, {name: value for name, value in parameters.items() if name not in lists} | places)
+
+
+class RowStatement(Statement):
+    """A statement that is done for each of many rows. All of its methods raise SQLAlchemy's errors.
+
+    name, make: as of a Statement
+    columns: that every row has
+    """
+
+    def __init__(self, name: str, make: Callable[[str], ClauseElement], columns: Sequence[str]) -> None:
+        super().__init__(name, make, columns)
+        self._columns = list(columns)
+
+    def change(self, connection: Connection, rows: Sequence[Parameters]) -> int:
+        """How many rows of the table were changed."""
+        if connection.dialect.name == "postgresql":
+            return int(self._run(connection, self._arrays(rows)).rowcount)
+        return int(_run(connection, self._texts["sqlite"], rows).rowcount)
+
+    def change_and_return(self, connection: Connection, rows: Sequence[Parameters]) -> Found:
+        """What it returns for all of them, in any order."""
+        given = [self._arrays(rows)] if connection.dialect.name == "postgresql" else rows
+        return [found for parameters in given for found in self.ask(connection, parameters)]
+
+    def _arrays(self, rows: Sequence[Parameters]) -> Parameters:
+        return {column: [row[column] for row in rows] for column in self._columns}
+
+
+def _compiled(statement: ClauseElement, dialect: str, columns: Sequence[str] | None) -> str:
+    text = str(statement.compile(dialect=_DIALECTS[dialect], column_keys=columns and list(columns)))
+    # As bytes and not as text, in which entries are thrice as long.
+    return _TEXT_FORMAT.sub(r"%(\1)b", text) if dialect == "postgresql" else text
+
+
+def _run(connection: Connection, text: str, parameters: Parameters | Sequence[Parameters]) -> Any:
+    """Run it on the connection's cursor, which is returned."""
+    driver, dialect = connection.connection, connection.dialect
+    try:
+        cursor = driver.cursor()
+        if isinstance(parameters, Mapping):
+            cursor.execute(text, parameters)
+        else:
+            cursor.executemany(text, parameters)
+    except dialect.loaded_dbapi.Error as error:
+        lost = dialect.is_disconnect(error, driver.dbapi_connection, None)
+        if lost:
+            connection.invalidate(error)
+        known = dialect.loaded_dbapi.Error
+        raise DBAPIError.instance(text, None, error, known, True, lost, dialect) from error
+    return cursor
+
+
+def _all(cursor: Any) -> Found:
+    found: Found = cursor.fetchall()
+    return found
+
+
+def _place(name: str, number: int) -> str:
+    return f"{name}_{number}"
+
+
+@lru_cache(maxsize=1024)
+def _with_places(text: str, lengths: tuple[tuple[str, int], ...]) -> str:
+    """With as many places for each list as it is long."""
+    places = {name: ", ".join(f":{_place(name, number)}" for number in range(length)) for name, length in lengths}
+    return _LIST.sub(lambda found: f"({places[found[1]]})", text)
+
+
+# --- what they are made of ------------------------------------------------------------------------------------------------
 
 
 def among(dialect: str, column: Column[bytes], name: str) -> ColumnElement[bool]:
@@ -43,6 +159,47 @@ def among(dialect: str, column: Column[bytes], name: str) -> ColumnElement[bool]
     if dialect == "postgresql":
         return column == any_(bindparam(name, type_=postgresql.ARRAY(column.type)))
     return column.in_(bindparam(name, expanding=True))
+
+
+def _given(columns: Mapping[str, TypeEngine[Any]]) -> TableValuedAlias:
+    """PostgreSQL's rows out of arrays."""
+    # A cast to a shorter VARCHAR cuts strings without a word; the table's own type refuses them.
+    types = {name: Text() if isinstance(type_, String) else type_ for name, type_ in columns.items()}
+    arrays = [bindparam(name, type_=postgresql.ARRAY(type_)) for name, type_ in types.items()]
+    return func.unnest(*arrays).table_valued(*columns, name="given").render_derived()
+
+
+def adding(dialect: str, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """A new row of the table, with all its columns."""
+    if dialect == "sqlite":
+        return sqlite.insert(table)
+    given = _given({column.name: column.type for column in table.c})
+    return postgresql.insert(table).from_select(list(table.c.keys()), select(*given.c))
+
+
+def addition(table: Table) -> RowStatement:
+    """The statement that adds rows to a table."""
+
+    def make(dialect: str) -> Insert:
+        return adding(dialect, table)
+
+    return RowStatement(f"add to {table.name}", make, table.c.keys())
+
+
+def move(table: Table, columns: Iterable[str]) -> RowStatement:
+    """The statement that changes these columns of the row with the id `of_id`, if its head is `of_head`."""
+    changed = list(columns)
+
+    def make(dialect: str) -> Update:
+        if dialect == "sqlite":
+            return update(table).where(table.c.id == bindparam("of_id"), table.c.head == bindparam("of_head"))
+        types = {"of_id": table.c.id.type, "of_head": table.c.head.type, **{name: table.c[name].type for name in changed}}
+        given = _given(types)
+        # The first condition is for the planner, which then looks the rows up whatever it believes of the table.
+        own = (among(dialect, table.c.id, "of_id"), table.c.id == given.c.of_id, table.c.head == given.c.of_head)
+        return update(table).where(*own).values({name: given.c[name] for name in changed})
+
+    return RowStatement(f"move {table.name}", make, ["of_id", "of_head", *changed])
 
 
 def name_of(table: Table) -> ColumnElement[str]:
@@ -86,7 +243,7 @@ class RowsOfTables:
             columns.append(column.label(f"c{place}") if first else column)
         return columns
 
-    def read(self, rows: Iterable[Row[Any]]) -> dict[Table, list[Mapping[str, Any]]]:
+    def read(self, rows: Iterable[tuple[Any, ...]]) -> dict[Table, list[Mapping[str, Any]]]:
         """The answer, by tables: of each row its own columns."""
         found: dict[Table, list[Mapping[str, Any]]] = defaultdict(list)
         for row in rows:

@@ -17,7 +17,6 @@ import time
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -27,7 +26,6 @@ from sqlalchemy import (
     CompoundSelect,
     Connection,
     Engine,
-    Select,
     Table,
     bindparam,
     create_engine,
@@ -48,7 +46,7 @@ from service.institutions.tables import BLOCKS
 from service.metrics import transaction
 from service.migrations import migrate, version_of
 from service.problems import Refusal
-from service.statements import RowsOfTables, among, in_each_dialect, name_of
+from service.statements import RowsOfTables, Statement, addition, among, move, name_of
 from service.tables import (
     ANSWERS,
     APPLICATIONS,
@@ -57,6 +55,7 @@ from service.tables import (
     DRAWS,
     ENTRIES,
     LOG,
+    MOVED_COLUMNS,
     NONCES,
     StoredRow,
     application_of_row,
@@ -89,8 +88,8 @@ S = TypeVar("S")
 
 
 # Statements of every write. Parameters that are lists of ids are named by their tables.
-def _by_id(table: Table, dialect: str) -> Select[Any]:
-    return select(table).where(among(dialect, table.c.id, table.name))
+def _by_id(table: Table) -> Statement:
+    return Statement(table.name, lambda dialect: select(table).where(among(dialect, table.c.id, table.name)))
 
 
 _LOOKED_AT = RowsOfTables(ANSWERS, DOCUMENTS, DRAWS, APPLICATIONS, CONSENTS, BLOCKS)
@@ -123,15 +122,12 @@ def _heads(dialect: str) -> CompoundSelect[Any]:
     )
 
 
-_BY_ID = {table: in_each_dialect(partial(_by_id, table)) for table in (DOCUMENTS, DRAWS, APPLICATIONS)}
-_LOOK, _HEADS = in_each_dialect(_look), in_each_dialect(_heads)
-_LOCKED_LOG = select(LOG.c.size, LOG.c.time).with_for_update()
-_GROWN_LOG = update(LOG)
-_MOVES = {
-    table: update(table).where(table.c.id == bindparam("of_id"), table.c.head == bindparam("of_head"))
-    for table in (DOCUMENTS, DRAWS, APPLICATIONS)
-}
-_INSERTS = {table: insert(table) for table in (ENTRIES, DOCUMENTS, DRAWS, APPLICATIONS, CONSENTS, ANSWERS)}
+_BY_ID = {table: _by_id(table) for table in (DOCUMENTS, DRAWS, APPLICATIONS)}
+_LOOK, _HEADS = Statement("look", _look), Statement("heads", _heads)
+_LOCKED_LOG = Statement("lock log", lambda dialect: select(LOG.c.size, LOG.c.time).with_for_update())
+_GROWN_LOG = Statement("grow log", lambda dialect: update(LOG).values(size=bindparam("now"), time=bindparam("at")))
+_MOVES = {table: move(table, columns) for table, columns in MOVED_COLUMNS.items()}
+_ADDITIONS = {table: addition(table) for table in (ENTRIES, DOCUMENTS, DRAWS, APPLICATIONS, CONSENTS, ANSWERS)}
 
 
 class Moved(Exception):
@@ -289,7 +285,7 @@ class Storage:
         if not asked:
             return []
         with self.asking("look") as connection:
-            rows = _LOOKED_AT.read(connection.execute(_LOOK[self._dialect], _asked_for(asked)))
+            rows = _LOOKED_AT.read(_LOOK.ask(connection, _asked_for(asked)))
         answers = {row["id"]: row for row in rows[ANSWERS]}
         everything = Seen(
             None,
@@ -315,7 +311,8 @@ class Storage:
 
     def _rows(self, table: Table, ids: Sequence[bytes]) -> Sequence[StoredRow]:
         with self.asking(table.name) as connection:
-            return connection.execute(_BY_ID[table][self._dialect], {table.name: list(ids)}).mappings().all()
+            found = _BY_ID[table].ask(connection, {table.name: list(ids)})
+        return [dict(zip(table.c.keys(), row, strict=True)) for row in found]
 
     def _states(self, of_row: Callable[[Group, StoredRow], S], rows: Sequence[StoredRow]) -> dict[bytes, S]:
         """By id, what the rows say; one that came twice is decoded once."""
@@ -399,7 +396,7 @@ class Storage:
         try:
             with self.writing(name) as connection:
                 body = work(connection)
-                connection.execute(insert(ANSWERS).values(id=key.digest, fingerprint=key.fingerprint, body=body))
+                _ADDITIONS[ANSWERS].change(connection, [{"id": key.digest, "fingerprint": key.fingerprint, "body": body}])
         except IntegrityError:
             answer = self.look(key, Wanted()).answer
             if answer is None:
@@ -430,18 +427,18 @@ class Storage:
     def _commit_together(self, writes: Sequence[Write]) -> list[Answer | Failed]:
         """Raises Moved, IntegrityError or Refusal, having written nothing, when the database is not as one of them supposes."""
         with self.writing("commit") as connection:
-            log = connection.execute(_LOCKED_LOG).one()
-            time = max(log.time, *(write.clock() for write in writes))
+            ((size, last),) = _LOCKED_LOG.ask(connection)
+            time = max(last, *(write.clock() for write in writes))
             planned = [_plan(write, time) for write in writes]
             self._leave_moved_out(connection, writes, planned)
-            rows = Rows(log.size)
+            rows = Rows(size)
             outcomes = [
                 item if isinstance(item, Failed) else rows.take(write.key, item)
                 for write, item in zip(writes, planned, strict=True)
             ]
             if rows.answers:
                 rows.write(connection)
-                connection.execute(_GROWN_LOG, {"size": rows.size, "time": time})
+                _GROWN_LOG.do(connection, {"now": rows.size, "at": time})
         return outcomes
 
     def _leave_moved_out(self, connection: Connection, writes: Sequence[Write], planned: list[Changes | Failed]) -> None:
@@ -451,8 +448,8 @@ class Storage:
         """
         rests = [item.rests() if isinstance(item, Changes) else {} for item in planned]
         ids = {table: [id_ for own in rests for name, id_ in own if name == table.name] for table in _MOVES}
-        found = connection.execute(_HEADS[self._dialect], {table.name: own for table, own in ids.items()})
-        heads = {(row.of, row.id): row.head for row in found}
+        found = _HEADS.ask(connection, {table.name: own for table, own in ids.items()})
+        heads = {(table, id_): head for table, id_, head in found}
         touched: set[Hashable] = set()
         for number, item in enumerate(planned):
             if isinstance(item, Failed):
@@ -562,13 +559,13 @@ def _moving(identifier: bytes, head: bytes, values: dict[str, Any]) -> dict[str,
 
 def _move(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
     """Change rows whose heads are still the ones that were proven. Raises Moved when one is not."""
-    if rows and connection.execute(_MOVES[table], rows).rowcount != len(rows):
+    if rows and _MOVES[table].change(connection, rows) != len(rows):
         raise Moved
 
 
 def _add(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
     if rows:
-        connection.execute(_INSERTS[table], rows)
+        _ADDITIONS[table].change(connection, rows)
 
 
 # --- opening --------------------------------------------------------------------------------------------------------------
@@ -583,6 +580,7 @@ def database_address(url: str) -> URL:
 def open_storage(url: str, group: Group, workers: int) -> Storage:
     """The database at this URL (`sqlite:///…` or `postgresql://…`), with a connection for each of so many threads."""
     options: dict[str, Any] = {"pool_size": workers, "max_overflow": 0, "pool_timeout": 10, "hide_parameters": True}
+    options["pool_use_lifo"] = True  # whose statements are prepared, and which was alive a moment ago
     address = database_address(url)
     if address.get_backend_name() != "sqlite":
         options |= {"isolation_level": "READ COMMITTED"}
@@ -592,6 +590,7 @@ def open_storage(url: str, group: Group, workers: int) -> Storage:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     else:
+        event.listen(engine, "connect", _prepare_postgresql)
         event.listen(engine, "checkin", _note_use)
         event.listen(engine, "checkout", _ask_whether_it_lives)
     return Storage(engine, group)
@@ -625,6 +624,17 @@ def _prepare_sqlite(connection: Any, record: Any) -> None:
     connection.isolation_level = None
     for pragma in (f"busy_timeout={_LOCK_WAIT_MILLISECONDS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _prepare_postgresql(connection: Any, record: Any) -> None:
+    """Every statement is planned once, and not for every list of ids anew, which takes longer than to run it. A plan that is
+    made while a table is empty must be good for a full one: rows are looked up by index, and never by reading the table."""
+    connection.execute(
+        "SELECT set_config(name, value, false) FROM pg_settings JOIN"
+        " (VALUES ('plan_cache_mode', 'force_generic_plan'), ('enable_seqscan', 'off'), ('jit', 'off')) AS ours (name, value)"
+        " USING (name)"
+    )
+    connection.commit()
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -153,7 +153,7 @@ def document_of_row(group: Group, row: StoredRow) -> DocumentState:
         status=row["status"],
         revision=row["revision"],
         replacement=row["replacement"],
-        taken=row["taken"],
+        taken=bool(row["taken"]),
         overdrawn=row["overdrawn"],
     )
 
@@ -226,3 +226,21 @@ def row_of_application(application: ApplicationState) -> dict[str, Any]:
 def moved_application(application: ApplicationState) -> dict[str, Any]:
     """What changes in an application's row."""
     return {"stage": application.stage, "head": application.head}
+
+
+MOVED_COLUMNS = {
+    DOCUMENTS: (
+        "limit_committed",
+        "residual",
+        "head",
+        "draws",
+        "status",
+        "revision",
+        "replacement",
+        "taken",
+        "overdrawn",
+    ),
+    DRAWS: ("outstanding", "head", "stage"),
+    APPLICATIONS: ("stage", "head"),
+}
+"""What moved_document, moved_draw and moved_application give."""

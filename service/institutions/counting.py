@@ -8,18 +8,18 @@ Retry-After (RFC 9110, section 10.2.3; RFC 6585, section 4), the seconds until t
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Connection, Table, delete
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, delete
+from sqlalchemy.sql import ClauseElement
 
 from schemas import problems
 from schemas.problems import ProblemType
 from service.institutions.registry import Caller
 from service.institutions.tables import COUNTERS
 from service.problems import Refusal
+from service.statements import RowStatement, adding
 
 _MINUTE, _DAY = 60, 86_400
 Counter = tuple[bytes, str, int]
@@ -45,14 +45,13 @@ EVALUATIONS = Budget("evaluations-per-day", _DAY, problems.BUDGET_SPENT, most=30
 BUDGETS = (REQUESTS, DRAWS, EVALUATIONS)
 
 
-def _adding(insert: Callable[[Table], Any]) -> Any:
-    """The statement that adds to counters, made once a dialect."""
-    new = insert(COUNTERS)
+def _adding(dialect: str) -> ClauseElement:
+    new = adding(dialect, COUNTERS)
     total = {"used": COUNTERS.c.used + new.excluded.used}
     return new.on_conflict_do_update(index_elements=list(COUNTERS.primary_key), set_=total).returning(*COUNTERS.c)
 
 
-_ADDED = {"sqlite": _adding(sqlite.insert), "postgresql": _adding(postgresql.insert)}
+_ADDED = RowStatement("count", _adding, COUNTERS.c.keys())
 
 
 @dataclass(frozen=True)
@@ -122,5 +121,5 @@ def _add(connection: Connection, amounts: Mapping[Counter, int]) -> dict[Counter
         {"institution": institution, "what": what, "window_start": window, "used": amount}
         for (institution, what, window), amount in sorted(amounts.items())
     ]
-    found = connection.execute(_ADDED[connection.dialect.name], rows) if rows else ()
-    return {(row.institution, row.what, row.window_start): row.used for row in found}
+    found = _ADDED.change_and_return(connection, rows) if rows else ()
+    return {(institution, what, window): used for institution, what, window, used in found}

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql import ClauseElement
 
 from schemas.callers import CALLER_SIZE
 from schemas.signatures import LIFE
@@ -23,12 +23,15 @@ from service.institutions.sealing import seal
 from service.institutions.signatures import SignedRequest, invalid, read_signature
 from service.institutions.tables import REQUEST_NONCES
 from service.problems import not_permitted
+from service.statements import RowStatement, adding
 from service.storage import Storage
 
-_KEPT = {
-    "sqlite": sqlite.insert(REQUEST_NONCES).on_conflict_do_nothing().returning(REQUEST_NONCES.c.id),
-    "postgresql": postgresql.insert(REQUEST_NONCES).on_conflict_do_nothing().returning(REQUEST_NONCES.c.id),
-}
+
+def _keeping(dialect: str) -> ClauseElement:
+    return adding(dialect, REQUEST_NONCES).on_conflict_do_nothing().returning(REQUEST_NONCES.c.id)
+
+
+_KEPT = RowStatement("keep nonces", _keeping, REQUEST_NONCES.c.keys())
 _LARGEST_GROUP = 64
 """Requests that are admitted in one transaction, at most."""
 _NONCE_MARGIN = 2 * LIFE
@@ -64,8 +67,8 @@ def _unseen(connection: Connection, asked: Mapping[int, Admission]) -> list[int]
     """Keep the nonces; the places of those that were not kept before, the first where one stands twice."""
     first = {item.nonce: place for place, item in sorted(asked.items(), reverse=True)}
     rows = [{"id": nonce, "until": asked[place].until} for nonce, place in sorted(first.items())]
-    kept = connection.scalars(_KEPT[connection.dialect.name], rows) if rows else ()
-    return sorted(first[nonce] for nonce in kept)
+    kept = _KEPT.change_and_return(connection, rows) if rows else ()
+    return sorted(first[nonce] for (nonce,) in kept)
 
 
 class Institutions:

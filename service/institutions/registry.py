@@ -17,8 +17,9 @@ from sqlalchemy import Connection, FromClause, RowMapping, Select, delete, inser
 from schemas.callers import CallerNote
 from service.institutions.pseudonyms import Pseudonyms
 from service.institutions.tables import INSTITUTIONS, LIMITS, REQUEST_KEYS
-from service.statements import among, in_each_dialect
+from service.statements import Statement, among
 from service.storage import Storage
+from service.tables import StoredRow
 
 Role = Literal["attester", "bank", "regulator", "auditor", "operator"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -41,7 +42,8 @@ def _keys(dialect: str) -> Select[Any]:
     )
 
 
-_KEYS = in_each_dialect(_keys)
+_KEYS = Statement("callers", _keys)
+_KEY_COLUMNS = [str(column.key) for column in _keys("sqlite").selected_columns]
 
 
 class RegistryError(Exception):
@@ -126,14 +128,15 @@ class Registry:
 
     def callers(self, connection: Connection, asked: Sequence[tuple[bytes, int]]) -> list[Caller | None]:
         """The same for each of many keys and times, in the transaction of whoever asks."""
-        rows: dict[bytes, list[RowMapping]] = defaultdict(list)
+        rows: dict[bytes, list[StoredRow]] = defaultdict(list)
         wanted = list({key for key, _ in asked})
-        for row in connection.execute(_KEYS[connection.dialect.name], {"keys": wanted}).mappings():
+        for values in _KEYS.ask(connection, {"keys": wanted}):
+            row = dict(zip(_KEY_COLUMNS, values, strict=True))
             rows[row["key"]].append(row)
         found = {(key, now): self._caller(rows[key], now) if key in rows else None for key, now in set(asked)}
         return [found[each] for each in asked]
 
-    def _caller(self, rows: Sequence[RowMapping], now: int) -> Caller | None:
+    def _caller(self, rows: Sequence[StoredRow], now: int) -> Caller | None:
         """Of one key's rows."""
         row = rows[0]
         path = [f"member_{above}" for above in reversed(range(DEEPEST)) if row[f"member_{above}_id"] is not None]
@@ -312,7 +315,7 @@ def _limits(rows: Iterable[tuple[bytes, str, int]]) -> dict[bytes, dict[str, int
     return found
 
 
-def _key_of(row: RowMapping) -> KeyState:
+def _key_of(row: StoredRow) -> KeyState:
     return KeyState(row["key"], row["active_from"], row["active_until"], row["revoked"])
 
 

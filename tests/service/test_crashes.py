@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 import pytest
@@ -20,6 +21,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from schemas import problems
 from schemas.problems import ProblemType
+from service import statements
 from tests.builders import (
     World,
     make_amend,
@@ -49,6 +51,7 @@ def engine_of(desk: Desk) -> Engine:
 def breaking(desk: Desk, at: int, error: Exception) -> Iterator[list[str]]:
     """Raise at the `at`-th statement (from 0) of the transactions that write, however many there are."""
     seen: list[str] = []
+    run = statements._run
 
     def statement(connection: Any, cursor: Any, sql: str, *rest: Any) -> None:
         if connection.get_execution_options().get("tradeveil_writes"):
@@ -56,9 +59,14 @@ def breaking(desk: Desk, at: int, error: Exception) -> Iterator[list[str]]:
             if len(seen) == at + 1:
                 raise error
 
+    def run_by_driver(connection: Any, sql: str, parameters: Any) -> Any:
+        statement(connection, None, sql)
+        return run(connection, sql, parameters)
+
     event.listen(engine_of(desk), "before_cursor_execute", statement)
     try:
-        yield seen
+        with patch.object(statements, "_run", run_by_driver):
+            yield seen
     finally:
         event.remove(engine_of(desk), "before_cursor_execute", statement)
 
