@@ -59,6 +59,8 @@ def configure_logs() -> None:
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     _LOGGER.setLevel(logging.INFO)
+    # The driver quotes what the database said, and so what was being written; what matters of it is raised, too.
+    logging.getLogger("psycopg").setLevel(logging.CRITICAL + 1)
 
 
 class RequestLog:

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any, TypeVar
@@ -71,9 +73,9 @@ class Statement:
         """The rows that it finds."""
         return _all(self._run(connection, parameters or {}))
 
-    def do(self, connection: Connection, parameters: Parameters) -> None:
+    def do(self, connection: Connection, parameters: Parameters | None = None) -> None:
         """Change what it changes."""
-        self._run(connection, parameters)
+        self._run(connection, parameters or {})
 
     def _run(self, connection: Connection, parameters: Parameters) -> Any:
         text = self._texts[connection.dialect.name]
@@ -83,6 +85,18 @@ class Statement:
         places = {_place(name, number): item for name, list_ in lists.items() for number, item in enumerate(list_)}
         text = _with_places(text, tuple((name, len(list_)) for name, list_ in lists.items()))
         return _run(connection, text, {name: value for name, value in parameters.items() if name not in lists} | places)
+
+
+@dataclass(frozen=True)
+class Changed:
+    """What a statement has changed, to be looked at after the block of `at_once` that it was in."""
+
+    _cursor: Any
+
+    @property
+    def rows(self) -> int:
+        """How many rows of the table."""
+        return int(self._cursor.rowcount)
 
 
 class RowStatement(Statement):
@@ -96,11 +110,11 @@ class RowStatement(Statement):
         super().__init__(name, make, columns)
         self._columns = list(columns)
 
-    def change(self, connection: Connection, rows: Sequence[Parameters]) -> int:
-        """How many rows of the table were changed."""
+    def change(self, connection: Connection, rows: Sequence[Parameters]) -> Changed:
+        """What was changed."""
         if connection.dialect.name == "postgresql":
-            return int(self._run(connection, self._arrays(rows)).rowcount)
-        return int(_run(connection, self._texts["sqlite"], rows).rowcount)
+            return Changed(self._run(connection, self._arrays(rows)))
+        return Changed(_run(connection, self._texts["sqlite"], rows))
 
     def change_and_return(self, connection: Connection, rows: Sequence[Parameters]) -> Found:
         """What it returns for all of them, in any order."""
@@ -118,21 +132,41 @@ def _compiled(statement: ClauseElement, dialect: str, columns: Sequence[str] | N
 
 
 def _run(connection: Connection, text: str, parameters: Parameters | Sequence[Parameters]) -> Any:
-    """Run it on the connection's cursor, which is returned."""
-    driver, dialect = connection.connection, connection.dialect
-    try:
-        cursor = driver.cursor()
+    """Run it on a cursor of the connection's own, which is returned."""
+    with _errors(connection, text):
+        cursor = connection.connection.cursor()
         if isinstance(parameters, Mapping):
             cursor.execute(text, parameters)
         else:
             cursor.executemany(text, parameters)
+        return cursor
+
+
+@contextmanager
+def _errors(connection: Connection, text: str) -> Iterator[None]:
+    """The driver's errors become SQLAlchemy's; a connection that is lost is given up."""
+    dialect = connection.dialect
+    try:
+        yield
     except dialect.loaded_dbapi.Error as error:
-        lost = dialect.is_disconnect(error, driver.dbapi_connection, None)
+        lost = dialect.is_disconnect(error, connection.connection.dbapi_connection, None)
         if lost:
             connection.invalidate(error)
-        known = dialect.loaded_dbapi.Error
-        raise DBAPIError.instance(text, None, error, known, True, lost, dialect) from error
-    return cursor
+        raise DBAPIError.instance(text, None, error, dialect.loaded_dbapi.Error, True, lost, dialect) from error
+
+
+@contextmanager
+def at_once(connection: Connection) -> Iterator[None]:
+    """Statements inside are sent without waiting for the answers of those before, until an answer is looked at.
+
+    PostgreSQL alone has this; with SQLite nobody waits. Whatever has failed is raised at the end at the latest.
+    """
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    driver: Any = connection.connection.driver_connection
+    with _errors(connection, "at once"), driver.pipeline():
+        yield
 
 
 def _all(cursor: Any) -> Found:

@@ -46,7 +46,7 @@ from service.institutions.tables import BLOCKS
 from service.metrics import transaction
 from service.migrations import migrate, version_of
 from service.problems import Refusal
-from service.statements import RowsOfTables, Statement, addition, among, move, name_of
+from service.statements import Changed, RowsOfTables, Statement, addition, among, at_once, move, name_of
 from service.tables import (
     ANSWERS,
     APPLICATIONS,
@@ -427,18 +427,18 @@ class Storage:
     def _commit_together(self, writes: Sequence[Write]) -> list[Answer | Failed]:
         """Raises Moved, IntegrityError or Refusal, having written nothing, when the database is not as one of them supposes."""
         with self.writing("commit") as connection:
-            ((size, last),) = _LOCKED_LOG.ask(connection)
-            time = max(last, *(write.clock() for write in writes))
-            planned = [_plan(write, time) for write in writes]
-            self._leave_moved_out(connection, writes, planned)
-            rows = Rows(size)
-            outcomes = [
-                item if isinstance(item, Failed) else rows.take(write.key, item)
-                for write, item in zip(writes, planned, strict=True)
-            ]
-            if rows.answers:
-                rows.write(connection)
-                _GROWN_LOG.do(connection, {"now": rows.size, "at": time})
+            with at_once(connection):
+                ((size, last),) = _LOCKED_LOG.ask(connection)
+                time = max(last, *(write.clock() for write in writes))
+                planned = [_plan(write, time) for write in writes]
+                self._leave_moved_out(connection, writes, planned)
+                rows = Rows(size)
+                outcomes = [
+                    item if isinstance(item, Failed) else rows.take(write.key, item)
+                    for write, item in zip(writes, planned, strict=True)
+                ]
+                rows.write(connection, time)
+            rows.check()
         return outcomes
 
     def _leave_moved_out(self, connection: Connection, writes: Sequence[Write], planned: list[Changes | Failed]) -> None:
@@ -513,6 +513,7 @@ class Rows:
             table: [] for table in (ENTRIES, DOCUMENTS, DRAWS, APPLICATIONS, CONSENTS)
         }
         self._within: dict[Work, list[Any]] = {}
+        self._changes: list[tuple[int, Changed]] = []
 
     def take(self, key: RequestKey, changes: Changes) -> Answer | Failed:
         """Add what this request writes, all of it or, where it cannot stand in rows, nothing."""
@@ -543,29 +544,29 @@ class Rows:
         self.size += len(numbered)
         return Answer(body)
 
-    def write(self, connection: Connection) -> None:
-        """All of it. Raises Moved, IntegrityError or Refusal where the database is not as the requests suppose."""
+    def write(self, connection: Connection, time: int) -> None:
+        """All of it, and the time of the last entry. Raises IntegrityError or Refusal where the database is not as the requests
+        suppose, here or at the end of the block of `at_once` that this is in."""
+        if not self.answers:
+            return
         for table, rows in self._moved.items():
-            _move(connection, table, rows)
+            if rows:
+                self._changes.append((len(rows), _MOVES[table].change(connection, rows)))
         for table, rows in [*self._added.items(), (ANSWERS, self.answers)]:
-            _add(connection, table, rows)
+            if rows:
+                _ADDITIONS[table].change(connection, rows)
+        _GROWN_LOG.do(connection, {"now": self.size, "at": time})
         for work, items in self._within.items():
             work(connection, items)
+
+    def check(self) -> None:
+        """After that block. Raises Moved where a head was not the one that was proven: nothing of that row was changed."""
+        if any(changed.rows != count for count, changed in self._changes):
+            raise Moved
 
 
 def _moving(identifier: bytes, head: bytes, values: dict[str, Any]) -> dict[str, Any]:
     return {"of_id": identifier, "of_head": head, **values}
-
-
-def _move(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
-    """Change rows whose heads are still the ones that were proven. Raises Moved when one is not."""
-    if rows and _MOVES[table].change(connection, rows) != len(rows):
-        raise Moved
-
-
-def _add(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
-    if rows:
-        _ADDITIONS[table].change(connection, rows)
 
 
 # --- opening --------------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection, bindparam, delete
 from sqlalchemy.sql import ClauseElement
 
 from schemas import problems
@@ -19,7 +19,7 @@ from schemas.problems import ProblemType
 from service.institutions.registry import Caller
 from service.institutions.tables import COUNTERS
 from service.problems import Refusal
-from service.statements import RowStatement, adding
+from service.statements import RowStatement, Statement, adding
 
 _MINUTE, _DAY = 60, 86_400
 Counter = tuple[bytes, str, int]
@@ -51,7 +51,13 @@ def _adding(dialect: str) -> ClauseElement:
     return new.on_conflict_do_update(index_elements=list(COUNTERS.primary_key), set_=total).returning(*COUNTERS.c)
 
 
+def _forgetting(dialect: str) -> ClauseElement:
+    own = (COUNTERS.c.institution == bindparam("of"), COUNTERS.c.what == bindparam("which"))
+    return delete(COUNTERS).where(*own, COUNTERS.c.window_start < bindparam("now"))
+
+
 _ADDED = RowStatement("count", _adding, COUNTERS.c.keys())
+_FORGOTTEN = Statement("forget counters", _forgetting)
 
 
 @dataclass(frozen=True)
@@ -92,8 +98,7 @@ def count(connection: Connection, uses: Sequence[Use]) -> list[Refusal | None]:
             refunded[counter] -= use.amount
     _add(connection, refunded)
     for institution, what, window in begun:  # counters of earlier windows are of no use any more
-        earlier = (COUNTERS.c.institution == institution, COUNTERS.c.what == what, COUNTERS.c.window_start < window)
-        connection.execute(delete(COUNTERS).where(*earlier))
+        _FORGOTTEN.do(connection, {"of": institution, "which": what, "now": window})
     return outcomes
 
 

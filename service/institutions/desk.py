@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection, bindparam, delete, text
 from sqlalchemy.sql import ClauseElement
 
 from schemas.callers import CALLER_SIZE
@@ -23,7 +23,7 @@ from service.institutions.sealing import seal
 from service.institutions.signatures import SignedRequest, invalid, read_signature
 from service.institutions.tables import REQUEST_NONCES
 from service.problems import not_permitted
-from service.statements import RowStatement, adding
+from service.statements import RowStatement, Statement, adding, among, at_once
 from service.storage import Storage
 
 
@@ -31,6 +31,18 @@ def _keeping(dialect: str) -> ClauseElement:
     return adding(dialect, REQUEST_NONCES).on_conflict_do_nothing().returning(REQUEST_NONCES.c.id)
 
 
+def _taking_back(dialect: str) -> ClauseElement:
+    return delete(REQUEST_NONCES).where(among(dialect, REQUEST_NONCES.c.id, "ids"))
+
+
+def _forgetting(dialect: str) -> ClauseElement:
+    return delete(REQUEST_NONCES).where(REQUEST_NONCES.c.until < bindparam("now"))
+
+
+_NOT_WAITING = Statement("not waiting", lambda dialect: text("SET LOCAL synchronous_commit = off"))
+"""PostgreSQL alone has this: the transaction's end does not wait for the disk."""
+_TAKEN_BACK = Statement("take back nonces", _taking_back)
+_FORGOTTEN = Statement("forget nonces", _forgetting)
 _KEPT = RowStatement("keep nonces", _keeping, REQUEST_NONCES.c.keys())
 _LARGEST_GROUP = 64
 """Requests that are admitted in one transaction, at most."""
@@ -103,10 +115,10 @@ class Institutions:
             return []
         unknown = not_permitted("the key of this signature (keyid) is not registered, not active, or revoked")
         seen = invalid("signature-input", "this nonce was used before: sign anew for every attempt")
-        with self._storage.writing("admit_requests") as connection:
+        with self._storage.writing("admit_requests") as connection, at_once(connection):
             if connection.dialect.name == "postgresql":
                 # What a crash may take back is a nonce of its last moment; the writes themselves are replayed by their keys.
-                connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+                _NOT_WAITING.do(connection)
             found = self.registry.callers(connection, [(item.key, item.now) for item in asked])
             callers = {place: caller for place, caller in enumerate(found) if caller is not None}
             self._forget_nonces(connection, min(item.now for item in asked))
@@ -115,7 +127,7 @@ class Institutions:
             refusals = dict(zip(unseen, count(connection, uses), strict=True))
             refused = [asked[place].nonce for place, refusal in refusals.items() if refusal is not None]
             if refused:
-                connection.execute(delete(REQUEST_NONCES).where(REQUEST_NONCES.c.id.in_(refused)))
+                _TAKEN_BACK.do(connection, {"ids": refused})
         outcomes: list[Caller | Failed] = []
         for place in range(len(asked)):
             refusal = refusals.get(place, seen) if place in callers else unknown
@@ -125,7 +137,7 @@ class Institutions:
     def _forget_nonces(self, connection: Connection, now: int) -> None:
         """Those whose time is over, once a second."""
         if now != self._forgotten:
-            connection.execute(delete(REQUEST_NONCES).where(REQUEST_NONCES.c.until < now))
+            _FORGOTTEN.do(connection, {"now": now})
             self._forgotten = now
 
     def count(self, caller: Caller, budget: Budget, amount: int, now: int) -> None:
