@@ -108,18 +108,24 @@ class RowStatement(Statement):
 
     def __init__(self, name: str, make: Callable[[str], ClauseElement], columns: Sequence[str]) -> None:
         super().__init__(name, make, columns)
-        self._columns = list(columns)
+        self._columns = set(columns)
 
     def change(self, connection: Connection, rows: Sequence[Parameters]) -> Changed:
-        """What was changed."""
+        """What was changed. Raises ValueError for a row that has other columns."""
+        self._check(rows)
         if connection.dialect.name == "postgresql":
             return Changed(self._run(connection, self._arrays(rows)))
         return Changed(_run(connection, self._texts["sqlite"], rows))
 
     def change_and_return(self, connection: Connection, rows: Sequence[Parameters]) -> Found:
-        """What it returns for all of them, in any order."""
+        """What it returns for all of them, in any order. Raises ValueError for a row that has other columns."""
+        self._check(rows)
         given = [self._arrays(rows)] if connection.dialect.name == "postgresql" else rows
         return [found for parameters in given for found in self.ask(connection, parameters)]
+
+    def _check(self, rows: Sequence[Parameters]) -> None:
+        if any(row.keys() != self._columns for row in rows):
+            raise ValueError(f"a row has exactly the columns {', '.join(sorted(self._columns))}")
 
     def _arrays(self, rows: Sequence[Parameters]) -> Parameters:
         return {column: [row[column] for row in rows] for column in self._columns}

@@ -408,7 +408,7 @@ def always_overtaken(monkeypatch: pytest.MonkeyPatch) -> None:
     def moved(*arguments: object) -> None:
         raise Moved
 
-    monkeypatch.setattr("service.storage._move", moved)
+    monkeypatch.setattr("service.storage.Rows.check", moved)
 
 
 # --- a process of its own -------------------------------------------------------------------------------------------------
