@@ -66,8 +66,8 @@ class Bench:
         for _ in range(effort.starts):
             with serving.running(self.database) as service:
                 starts.append(service.ready)
-        self.recorder.figure("start", "start-up until ready", "s", starts, target=(3, 1))
-        with serving.running(self.database) as service:
+        self.recorder.figure("start", "start-up until ready, one process", "s", starts, target=(3, 1))
+        with serving.running(self.database, serving.workers_for(self.database)) as service:
             unused = iter(self._register(service, registrations))
             self._idle(service, list(islice(unused, effort.idle)))
             self._load(service, list(islice(unused, effort.loaded)))

@@ -96,18 +96,24 @@ class Service:
         return f"http://127.0.0.1:{self.port}"
 
 
+def workers_for(database: str) -> int:
+    """Processes that an operator would have: one for each core, and one alone on SQLite, where only one at a time can write."""
+    return 1 if database.startswith("sqlite") else os.cpu_count() or 1
+
+
 @contextmanager
-def running(database: str) -> Iterator[Service]:
-    """A service until it is ready, and ended afterwards."""
+def running(database: str, workers: int = 1) -> Iterator[Service]:
+    """A service of so many processes until it is ready, and ended afterwards."""
     with tempfile.TemporaryDirectory() as folder:
         for name, content in ((TOKEN_NAME, secrets.token_urlsafe(32)), (KEY_NAME, encode_base64url(_SERVICE_KEY))):
             path = Path(folder) / name
             path.touch(mode=0o600)
             path.write_text(content)
         create_keys(Path(folder) / EVALUATION_KEYS_NAME, int(time.time()))
+        options = ["--directory", folder, "--port", "0", "--workers", str(workers)]
         started = time.perf_counter()
         process = subprocess.Popen(  # noqa: S603 - our own command
-            [sys.executable, "-m", "tradeveil", "serve", "run", "--directory", folder, "--port", "0"],
+            [sys.executable, "-m", "tradeveil", "serve", "run", *options],
             env={**os.environ, DATABASE_VARIABLE: database},
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -23,7 +23,7 @@ from service.institutions.sealing import seal
 from service.institutions.signatures import SignedRequest, invalid, read_signature
 from service.institutions.tables import REQUEST_NONCES
 from service.problems import not_permitted
-from service.statements import RowStatement, Statement, adding, among, at_once
+from service.statements import RowStatement, Statement, adding, among
 from service.storage import Storage
 
 
@@ -115,7 +115,7 @@ class Institutions:
             return []
         unknown = not_permitted("the key of this signature (keyid) is not registered, not active, or revoked")
         seen = invalid("signature-input", "this nonce was used before: sign anew for every attempt")
-        with self._storage.writing("admit_requests") as connection, at_once(connection):
+        with self._storage.writing("admit_requests") as connection:
             if connection.dialect.name == "postgresql":
                 # What a crash may take back is a nonce of its last moment; the writes themselves are replayed by their keys.
                 _NOT_WAITING.do(connection)
