@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
@@ -130,6 +132,17 @@ def test_an_exception_is_logged_by_type_and_place(caplog: pytest.LogCaptureFixtu
     assert line["error"] == "ValueError"
     assert "600,000" not in json.dumps(line)
     assert "test_an_exception_is_logged" in json.dumps(line["at"])
+
+
+def test_what_the_database_said_is_not_logged_by_its_driver() -> None:
+    """psycopg logs errors that it drops, with the rows that they are about."""
+    code = (
+        "import logging; from service.logs import configure_logs; configure_logs();"
+        "logging.getLogger('psycopg').critical('Key (id)=(secret) already exists');"
+        "logging.getLogger('uvicorn.error').error('something else')"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert [json.loads(line)["event"] for line in ran.stderr.splitlines()] == ["something else"]
 
 
 def test_nothing_secret_prints(desk: Desk) -> None:
