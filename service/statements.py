@@ -71,7 +71,10 @@ class Statement:
 
     def ask(self, connection: Connection, parameters: Parameters | None = None) -> Found:
         """The rows that it finds."""
-        return _all(self._run(connection, parameters or {}))
+        cursor = self._run(connection, parameters or {})
+        with _errors(connection, self._texts[connection.dialect.name]):
+            found: Found = cursor.fetchall()
+        return found
 
     def do(self, connection: Connection, parameters: Parameters | None = None) -> None:
         """Change what it changes."""
@@ -173,11 +176,6 @@ def at_once(connection: Connection) -> Iterator[None]:
     driver: Any = connection.connection.driver_connection
     with _errors(connection, "at once"), driver.pipeline():
         yield
-
-
-def _all(cursor: Any) -> Found:
-    found: Found = cursor.fetchall()
-    return found
 
 
 def _place(name: str, number: int) -> str:

@@ -12,8 +12,8 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, bindparam, select
-from sqlalchemy.exc import DataError, IntegrityError, OperationalError
+from sqlalchemy import Connection, bindparam, select, text
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 
 from service import storage as storage_
 from service.institutions import registry
@@ -138,6 +138,17 @@ def test_a_row_that_is_there_already_is_an_error_that_all_know(storage: Storage,
     with storage.asking("test") as connection:
         assert FOUND.ask(connection, {"of": [row["document"] for row in rows]}) == []
     assert storage.size() == before
+
+
+def test_an_error_while_rows_come_is_one_that_all_know(storage: Storage) -> None:
+    """Both databases find out about the second row only after they have found the first."""
+    texts = {
+        "sqlite": "SELECT CASE column1 WHEN 2 THEN json(column2) END FROM (VALUES (1, '{}'), (2, 'no JSON'))",
+        "postgresql": "SELECT 1 / (2 - position) FROM (VALUES (1), (2)) AS given (position)",
+    }
+    broken = Statement("broken", lambda dialect: text(texts[dialect]))
+    with pytest.raises(DBAPIError), storage.asking("test") as connection:
+        broken.ask(connection)
 
 
 def test_a_lost_connection_is_given_up(storage: Storage, server_database: str | None) -> None:
