@@ -15,7 +15,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from operator import itemgetter
 from typing import Any, TypeVar
 
@@ -85,9 +84,9 @@ class Statement:
         if not self._lists or connection.dialect.name == "postgresql":
             return _run(connection, text, parameters)
         lists = {name: parameters[name] for name in self._lists}
-        places = {_place(name, number): item for name, list_ in lists.items() for number, item in enumerate(list_)}
-        text = _with_places(text, tuple((name, len(list_)) for name, list_ in lists.items()))
-        return _run(connection, text, {name: value for name, value in parameters.items() if name not in lists} | places)
+        items = {_place(name, number): item for name, list_ in lists.items() for number, item in enumerate(list_)}
+        given = {name: value for name, value in parameters.items() if name not in lists}
+        return _run(connection, _LIST.sub(lambda found: _places(found[1], len(lists[found[1]])), text), given | items)
 
 
 @dataclass(frozen=True)
@@ -182,11 +181,9 @@ def _place(name: str, number: int) -> str:
     return f"{name}_{number}"
 
 
-@lru_cache(maxsize=1024)
-def _with_places(text: str, lengths: tuple[tuple[str, int], ...]) -> str:
-    """With as many places for each list as it is long."""
-    places = {name: ", ".join(f":{_place(name, number)}" for number in range(length)) for name, length in lengths}
-    return _LIST.sub(lambda found: f"({places[found[1]]})", text)
+def _places(name: str, count: int) -> str:
+    """Where SQLite is given a list that is so long."""
+    return f"({', '.join(f':{_place(name, number)}' for number in range(count))})"
 
 
 # --- what they are made of ------------------------------------------------------------------------------------------------
