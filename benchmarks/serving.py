@@ -1,6 +1,6 @@
 """A service at work on this machine, and clients of it: the real command over loopback, on a database of its own.
 
-The client is a few lines over asyncio and no library, because it shares the processor with what is measured.
+The client is a few lines over an event loop and no library, because it shares the processor with what is measured.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
+from typing import cast
 
 import httpx
 from sqlalchemy import create_engine, make_url, text
+from uvicorn.loops.auto import auto_loop_factory
 
 from benchmarks.scenario import ORIGIN, World
 from parties.common.request_keys import Requester, RequestSecret, RequestSigner
@@ -171,39 +173,59 @@ class Request:
         return f"{self.method} {self.path} HTTP/1.1\r\n{fields}\r\n".encode("ascii") + self.body
 
 
-class Connection:
-    """One connection that is kept."""
+class Connection(asyncio.Protocol):
+    """One connection that is kept, for one request at a time."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self._writer = reader, writer
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._received, self._sent = bytearray(), 0.0
+        self._answer: asyncio.Future[Answer] = self._loop.create_future()
 
     @classmethod
     async def open(cls, port: int) -> Connection:
-        return cls(*await asyncio.open_connection("127.0.0.1", port))
+        _, connection = await asyncio.get_running_loop().create_connection(cls, "127.0.0.1", port)
+        return connection
 
-    async def send(self, encoded: bytes) -> Answer:
-        """Send a request and wait for its answer."""
-        sent = time.perf_counter()
-        self._writer.write(encoded)
-        head = await self._reader.readuntil(b"\r\n\r\n")
-        lines = head.lower().split(b"\r\n")
+    def send(self, encoded: bytes) -> asyncio.Future[Answer]:
+        """Send a request; its answer is to be waited for."""
+        assert self._transport is not None
+        self._received.clear()
+        self._answer, self._sent = self._loop.create_future(), time.perf_counter()
+        self._transport.write(encoded)
+        return self._answer
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        end = self._received.find(b"\r\n\r\n") + 4
+        if end < 4:
+            return
+        lines = self._received[:end].lower().split(b"\r\n")
         length = next((int(line[15:]) for line in lines if line.startswith(b"content-length:")), 0)
-        body = await self._reader.readexactly(length)
-        return Answer(int(head[9:12]), body, sent, time.perf_counter())
+        if len(self._received) >= end + length:
+            status, body = int(self._received[9:12]), bytes(self._received[end : end + length])
+            self._answer.set_result(Answer(status, body, self._sent, time.perf_counter()))
 
-    async def close(self) -> None:
-        self._writer.close()
-        await self._writer.wait_closed()
+    def connection_lost(self, error: Exception | None) -> None:
+        if not self._answer.done():
+            self._answer.set_exception(error or ConnectionError("the service closed the connection"))
 
 
 def in_turn(port: int, requests: Sequence[Request]) -> list[Answer]:
     """One request after the other, over one connection."""
-    return asyncio.run(_send(port, [request.encoded() for request in requests], 1))
+    return _run(port, [request.encoded() for request in requests], 1)
 
 
 def together(port: int, requests: Sequence[Request], connections: int) -> list[Answer]:
     """So many requests at a time, from this process. Answers in the order of the requests."""
-    return asyncio.run(_send(port, [request.encoded() for request in requests], connections))
+    return _run(port, [request.encoded() for request in requests], connections)
 
 
 def under_load(port: int, requests: Sequence[Request], connections: int) -> list[Answer]:
@@ -227,7 +249,13 @@ def _begin_at(start: Barrier) -> None:
 def _client(port: int, requests: Sequence[Request], connections: int) -> list[Answer]:
     encoded = [request.encoded() for request in requests]
     _start[-1].wait(_PATIENCE)
-    return asyncio.run(_send(port, encoded, connections))
+    return _run(port, encoded, connections)
+
+
+def _run(port: int, encoded: Sequence[bytes], connections: int) -> list[Answer]:
+    """On the event loop that the server has: the cheapest that there is."""
+    with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
+        return runner.run(_send(port, encoded, connections))
 
 
 async def _send(port: int, encoded: Sequence[bytes], connections: int) -> list[Answer]:
@@ -241,5 +269,5 @@ async def _send(port: int, encoded: Sequence[bytes], connections: int) -> list[A
 
     await asyncio.gather(*map(work, opened))
     for connection in opened:
-        await connection.close()
+        connection.close()
     return [answer for answer in answers if answer is not None]
