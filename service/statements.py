@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import (
     Column,
@@ -25,6 +25,7 @@ from sqlalchemy import (
     Connection,
     Dialect,
     Insert,
+    Select,
     String,
     Table,
     Text,
@@ -46,7 +47,8 @@ from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.selectable import TableValuedAlias
 from sqlalchemy.types import TypeEngine
 
-T = TypeVar("T")
+from service.tables import StoredRow
+
 Parameters = Mapping[str, Any]
 Found = list[tuple[Any, ...]]
 _DIALECTS: Mapping[str, Dialect] = {
@@ -65,7 +67,10 @@ class Statement:
     """
 
     def __init__(self, name: str, make: Callable[[str], ClauseElement], columns: Sequence[str] | None = None) -> None:
-        self._texts = {dialect: f"{_compiled(make(dialect), dialect, columns)} /* {name} */" for dialect in _DIALECTS}
+        made = {dialect: make(dialect) for dialect in _DIALECTS}
+        self._texts = {dialect: f"{_compiled(made[dialect], dialect, columns)} /* {name} */" for dialect in _DIALECTS}
+        selection = made["sqlite"]
+        self._names = [str(column.key) for column in selection.selected_columns] if isinstance(selection, Select) else []
         self._lists = _LIST.findall(self._texts["sqlite"])
 
     def ask(self, connection: Connection, parameters: Parameters | None = None) -> Found:
@@ -74,6 +79,10 @@ class Statement:
         with _errors(connection, self._texts[connection.dialect.name]):
             found: Found = cursor.fetchall()
         return found
+
+    def ask_by_name(self, connection: Connection, parameters: Parameters) -> list[StoredRow]:
+        """The rows that a selection finds, each by the names of its columns."""
+        return [dict(zip(self._names, row, strict=True)) for row in self.ask(connection, parameters)]
 
     def do(self, connection: Connection, parameters: Parameters | None = None) -> None:
         """Change what it changes."""
@@ -122,6 +131,8 @@ class RowStatement(Statement):
     def change_and_return(self, connection: Connection, rows: Sequence[Parameters]) -> Found:
         """What it returns for all of them, in any order. Raises ValueError for a row that has other columns."""
         self._check(rows)
+        if not rows:
+            return []
         given = [self._arrays(rows)] if connection.dialect.name == "postgresql" else rows
         return [found for parameters in given for found in self.ask(connection, parameters)]
 
@@ -278,9 +289,9 @@ class RowsOfTables:
             columns.append(column.label(f"c{place}") if first else column)
         return columns
 
-    def read(self, rows: Iterable[tuple[Any, ...]]) -> dict[Table, list[Mapping[str, Any]]]:
+    def read(self, rows: Iterable[tuple[Any, ...]]) -> dict[Table, list[StoredRow]]:
         """The answer, by tables: of each row its own columns."""
-        found: dict[Table, list[Mapping[str, Any]]] = defaultdict(list)
+        found: dict[Table, list[StoredRow]] = defaultdict(list)
         for row in rows:
             table, names, values = self._readers[row[0]]
             found[table].append(dict(zip(names, values(row), strict=True)))

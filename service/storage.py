@@ -311,8 +311,7 @@ class Storage:
 
     def _rows(self, table: Table, ids: Sequence[bytes]) -> Sequence[StoredRow]:
         with self.asking(table.name) as connection:
-            found = _BY_ID[table].ask(connection, {table.name: list(ids)})
-        return [dict(zip(table.c.keys(), row, strict=True)) for row in found]
+            return _BY_ID[table].ask_by_name(connection, {table.name: list(ids)})
 
     def _states(self, of_row: Callable[[Group, StoredRow], S], rows: Sequence[StoredRow]) -> dict[bytes, S]:
         """By id, what the rows say; one that came twice is decoded once."""

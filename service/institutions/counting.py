@@ -126,5 +126,5 @@ def _add(connection: Connection, amounts: Mapping[Counter, int]) -> dict[Counter
         {"institution": institution, "what": what, "window_start": window, "used": amount}
         for (institution, what, window), amount in sorted(amounts.items())
     ]
-    found = _ADDED.change_and_return(connection, rows) if rows else ()
+    found = _ADDED.change_and_return(connection, rows)
     return {(institution, what, window): used for institution, what, window, used in found}

@@ -79,8 +79,7 @@ def _unseen(connection: Connection, asked: Mapping[int, Admission]) -> list[int]
     """Keep the nonces; the places of those that were not kept before, the first where one stands twice."""
     first = {item.nonce: place for place, item in sorted(asked.items(), reverse=True)}
     rows = [{"id": nonce, "until": asked[place].until} for nonce, place in sorted(first.items())]
-    kept = _KEPT.change_and_return(connection, rows) if rows else ()
-    return sorted(first[nonce] for (nonce,) in kept)
+    return sorted(first[nonce] for (nonce,) in _KEPT.change_and_return(connection, rows))
 
 
 class Institutions:

@@ -43,7 +43,6 @@ def _keys(dialect: str) -> Select[Any]:
 
 
 _KEYS = Statement("callers", _keys)
-_KEY_COLUMNS = [str(column.key) for column in _keys("sqlite").selected_columns]
 
 
 class RegistryError(Exception):
@@ -130,8 +129,7 @@ class Registry:
         """The same for each of many keys and times, in the transaction of whoever asks."""
         rows: dict[bytes, list[StoredRow]] = defaultdict(list)
         wanted = list({key for key, _ in asked})
-        for values in _KEYS.ask(connection, {"keys": wanted}):
-            row = dict(zip(_KEY_COLUMNS, values, strict=True))
+        for row in _KEYS.ask_by_name(connection, {"keys": wanted}):
             rows[row["key"]].append(row)
         found = {(key, now): self._caller(rows[key], now) if key in rows else None for key, now in set(asked)}
         return [found[each] for each in asked]

@@ -156,14 +156,20 @@ def test_a_lost_connection_is_given_up(storage: Storage, server_database: str | 
         pytest.skip("for PostgreSQL: tools/with-postgres pytest …")
     before = storage.size()
 
+    given_up = []
+
     def write() -> None:
         with storage.writing("test") as connection, storage.reading("other") as other:
             (mine,) = connection.exec_driver_sql("SELECT pg_backend_pid()").one()
             other.exec_driver_sql(f"SELECT pg_terminate_backend({mine}, 5000)")
-            ADDED.change(connection, entries(1))
+            try:
+                ADDED.change(connection, entries(1))
+            finally:
+                given_up.append(connection.invalidated)
 
     with pytest.raises(OperationalError) as raised:
         write()
+    assert given_up == [True]
     assert raised.value.connection_invalidated
     assert storage.size() == before
 
