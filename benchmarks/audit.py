@@ -24,7 +24,7 @@ def measure(engines: Sequence[str], effort: Effort, progress: Progress) -> list[
 
 def _measure_engine(name: str, lives: list[list[bytes]], effort: Effort, progress: Progress) -> list[Row]:
     recorder, world = Recorder(AREA, name), workers.world(name)
-    world.suite.vectors(128)
+    world.suite.prepare(128)
     export = as_export(encode_entry(world.genesis), lives)
 
     def audit() -> None:

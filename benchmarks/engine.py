@@ -69,7 +69,7 @@ def _measure_on_one_core(
     recorder: Recorder, world: World, encoded: list[bytes], claims: Sequence[Claim], effort: Effort, progress: Progress
 ) -> None:
     name = recorder.engine
-    world.suite.vectors(_VECTORS)
+    world.suite.prepare(_VECTORS)
     with progress(f"{name}: preparing") as report:
         cases = [*_starting(world), *_range_proofs(world), *_operations(world), *_openings(world, effort)]
         elements, scalars = _terms(world, effort)

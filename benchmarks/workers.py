@@ -208,7 +208,7 @@ def claims_of(here: World, draws: list[tuple[scenario.Document, Draw]]) -> list[
 def memory_of_batch(name: str, encoded: list[bytes]) -> tuple[int, int]:
     """Peak resident bytes of this process with the draws decoded, and after it has verified them in one batch."""
     here = world(name)
-    here.suite.vectors(128)
+    here.suite.prepare(128)
     draws = decode_draws(here, encoded)
     before = _peak_memory()
     verify(here.suite, claims_of(here, draws))

@@ -48,7 +48,7 @@ def open_verifier(suite: Suite, storage: Storage, clock: Clock, service_key: byt
     genesis = decode_entry(data)
     if not isinstance(genesis, Genesis):
         raise SettingsError("the log in this database does not begin with a genesis")
-    suite.vectors(_WARM_VECTORS)
+    suite.prepare(_WARM_VECTORS)
     institutions = Institutions(storage, service_key, genesis.regulator.seal_key, rules or Rules())
     institutions.registry.check_key()
     return Verifier(suite, genesis.parameters(suite), data, storage, clock, institutions)

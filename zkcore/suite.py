@@ -59,6 +59,12 @@ class Suite:
             self._vectors = g_known, h_known
         return g_known[:count], h_known[:count]
 
+    def prepare(self, count: int) -> None:
+        """Compute now what proofs with `count` vectors need, and the first would otherwise wait for. Raises as `vectors`."""
+        self.vectors(count)
+        if self.twin is not None:
+            self.twin.prepare(count)
+
     def recompute_generators_digest(self) -> bytes:
         """32 bytes over the suite's name, the tag and all 1,026 generators. Equals `generators_digest` in a sound engine."""
         g_vectors, h_vectors = self.vectors(MAXIMUM_VECTORS)

@@ -44,6 +44,10 @@ class OwnLogarithmTable(Protocol):
 class Twin(Protocol):
     """The protocol over one suite, in an engine's own code."""
 
+    def prepare(self, vectors: int) -> None:
+        """Compute now what range proofs with so many vectors need, and would otherwise have to wait for once."""
+        ...
+
     def failures(self, claims: Sequence[Claim], threads: int) -> list[tuple[int, ZkError]]:
         """The claims that do not hold, by index, each with the error it raises alone. Raises BatchRejected for an empty batch,
         EngineError for what says nothing about a claim.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from zkcore.relations import LinearRelation
     from zkcore.suite import Suite
 
-_INTERFACE_VERSION = 1
+_INTERFACE_VERSION = 2
 """Of the functions of `tradeveil_native` as this file calls them."""
 
 _USUAL_VECTORS = 128
@@ -96,6 +96,9 @@ class NativeTwin:
     def __init__(self, suite: Suite) -> None:
         self._suite = suite
         self._generators = cache(self._make_generators)
+
+    def prepare(self, vectors: int) -> None:
+        self._generators(_tier(vectors)).prepare()
 
     def failures(self, claims: Sequence[Claim], threads: int) -> list[tuple[int, ZkError]]:
         return native.verify(self._generators(self._size_for(claims)), claims, threads)

@@ -2,7 +2,7 @@
 use std::time::Instant;
 
 use k256::{ProjectivePoint, Scalar};
-use tradeveil_native::arithmetic::{Point, decode_points, fold, msm};
+use tradeveil_native::arithmetic::{FixedPoints, Point, decode_points, fold, msm};
 use tradeveil_native::lanes::{CpuPath, field_costs};
 use tradeveil_native::secret::{combine, products};
 
@@ -43,6 +43,18 @@ fn main() {
                 msm(&scalars[..size], &points[..size]);
             });
             println!("  msm of {size}: {time:.1} µs, {:.3} µs a point", time / size as f64);
+        }
+        for size in [130, 258] {
+            let mut made = None;
+            let making = best(|| made = Some(FixedPoints::new(&points[..size])));
+            let fixed = made.expect("it was made");
+            let time = best(|| {
+                fixed.msm_with(&scalars[..size], &[], &[], 1);
+            });
+            println!(
+                "  msm of {size} fixed points: {time:.1} µs, {:.3} µs a point; made in {making:.0} µs",
+                time / size as f64
+            );
         }
         for size in [1, 8, 258] {
             let time = best(|| {

@@ -6,7 +6,7 @@ use k256::elliptic_curve::PrimeField;
 use k256::elliptic_curve::ops::Reduce;
 use k256::{ProjectivePoint, Scalar, U256};
 use proptest::prelude::*;
-use tradeveil_native::arithmetic::{Point, decode_points, fold, msm, msm_threaded};
+use tradeveil_native::arithmetic::{FixedPoints, Point, decode_points, fold, msm, msm_threaded};
 use tradeveil_native::lanes::CpuPath;
 use tradeveil_native::secret;
 
@@ -105,6 +105,38 @@ fn adversarial_scalars(count: usize) -> Vec<Vec<Scalar>> {
 
 fn lambda() -> Scalar {
     Scalar::reduce(&U256::from_be_hex("5363ad4cc05c30e0a5261c028812645a122e22ea20816678df02967c1b23bd72"))
+}
+
+/// Sums of points with multiples and of any others, which may be the same points, their inverses or the identity.
+#[test]
+fn fixed_points() {
+    for (count, others) in [(0, 3), (1, 0), (2, 1), (5, 40), (130, 33), (258, 0), (258, 35)] {
+        let fixed = points(count);
+        let table = FixedPoints::new(&Point::from_projectives(&fixed));
+        let mut rest: Vec<_> = points(others + 1).split_off(1);
+        for (i, point) in rest.iter_mut().enumerate() {
+            *point = [*point, -*point, ProjectivePoint::IDENTITY, fixed.first().copied().unwrap_or(*point)][i % 4];
+        }
+        let affine = Point::from_projectives(&rest);
+        for (own, theirs) in adversarial_scalars(count).iter().zip(adversarial_scalars(others).iter().rev()) {
+            let all: Vec<_> = own.iter().chain(theirs).copied().collect();
+            let wanted = expected(&all, &[&fixed[..], &rest].concat());
+            for threads in [0, 1, 2, 3] {
+                on_all_paths(|| {
+                    assert_eq!(Point::from_projective(&table.msm_with(own, theirs, &affine, threads)), wanted);
+                });
+            }
+        }
+    }
+}
+
+/// In two parts where that is cheaper: beside few other points, and not beside many.
+#[test]
+fn when_fixed_points_pay() {
+    let table = FixedPoints::new(&Point::from_projectives(&points(258)));
+    assert_eq!((table.len(), table.is_empty()), (258, false));
+    assert!(table.pay(0) && table.pay(35));
+    assert!(!table.pay(10_000));
 }
 
 #[test]

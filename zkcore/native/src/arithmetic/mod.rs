@@ -1,10 +1,12 @@
 //! Group arithmetic on public data. Everything here may be variable-time: **no secret may reach it**.
 
 pub(crate) mod endomorphism;
+mod fixed;
 mod fold;
 mod pippenger;
 pub mod point;
 
+pub use fixed::FixedPoints;
 pub use fold::fold;
 pub use point::{Point, decode_points};
 

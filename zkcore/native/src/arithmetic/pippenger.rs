@@ -47,17 +47,38 @@ pub(super) fn msm(scalars: &[Scalar], points: &[Point], threads: usize) -> Point
 
 /// How scalars are cut: windows of `width` bits with digits from −2^(width−1) to 2^(width−1) − 1.
 #[derive(Clone, Copy)]
-struct Plan {
-    width: usize,
-    windows: usize,
+pub(super) struct Plan {
+    pub width: usize,
+    pub windows: usize,
+    /// Whether a digit has one bucket in all windows, because each window has points of its own.
+    shared: bool,
 }
 
 impl Plan {
     /// The width that costs least for so many half-length terms.
-    fn for_size(rows: usize) -> Self {
-        let cost = |width: usize| Self::windows_of(width) * (rows + BUCKET_COST * (1 << (width - 1)));
-        let width = (2..=15).min_by_key(|&width| cost(width)).expect("a range of widths");
-        Self { width, windows: Self::windows_of(width) }
+    pub fn for_size(rows: usize) -> Self {
+        Self::cheapest(rows, false)
+    }
+
+    /// The same where there are multiples of every point, a row for each window.
+    pub fn with_multiples(rows: usize) -> Self {
+        Self::cheapest(rows, true)
+    }
+
+    fn cheapest(rows: usize, shared: bool) -> Self {
+        let plans = (2..=15).map(|width| Self { width, windows: Self::windows_of(width), shared });
+        plans.min_by_key(|plan| plan.cost(rows)).expect("a range of widths")
+    }
+
+    /// In additions to buckets.
+    pub fn cost(self, rows: usize) -> usize {
+        let sets = if self.shared { 1 } else { self.windows };
+        self.windows * rows + sets * self.cost_of_buckets()
+    }
+
+    /// The part of it that is for each set of buckets.
+    pub fn cost_of_buckets(self) -> usize {
+        BUCKET_COST * self.buckets()
     }
 
     /// At least two bits more than the 128 of a half: signed digits reach to just below half of what plain ones do.
@@ -67,6 +88,11 @@ impl Plan {
 
     fn buckets(self) -> usize {
         1 << (self.width - 1)
+    }
+
+    /// How many more buckets, and rows, there are for each window.
+    fn strides(self, rows: usize) -> (usize, usize) {
+        if self.shared { (0, rows) } else { (self.buckets(), 0) }
     }
 
     /// Ranges of windows to be handled together, the lowest first.
@@ -83,6 +109,37 @@ impl Plan {
             bias[bit / 64] |= 1 << (bit % 64);
         }
         bias
+    }
+}
+
+/// Σ halves[i]·rows[i] over some windows, where rows has as many points for each window as there are halves:
+/// 2^(width·window) times its first.
+pub(super) fn msm_of_multiples(halves: &[Half], rows: &[Point], plan: Plan, windows: Range<usize>) -> Point {
+    if windows.is_empty() {
+        return Point::IDENTITY;
+    }
+    let windows = dispatch(SumOfMultiples { halves, rows: &rows[windows.start * halves.len()..], plan, windows });
+    Portable.run(Horner { width: plan.width, windows })
+}
+
+struct SumOfMultiples<'a> {
+    halves: &'a [Half],
+    /// From those of the first of the windows on.
+    rows: &'a [Point],
+    plan: Plan,
+    windows: Range<usize>,
+}
+
+impl Kernel for SumOfMultiples<'_> {
+    type Output = Vec<[Limbs; 3]>;
+
+    /// Every window's points go to the same buckets, so there is one sum to be had from these.
+    #[inline(always)]
+    fn run<L: Lanes>(self, l: L) -> Vec<[Limbs; 3]> {
+        let sorted = Sorted::new(self.halves, self.plan, self.windows);
+        let mut buckets = Buckets { places: Vec::new(), sums: Vec::new() };
+        buckets.add_up(l, &sorted, self.rows, &mut Adder::new(l));
+        suffix_sums(l, self.plan, &buckets, 1)
     }
 }
 
@@ -154,7 +211,7 @@ impl Kernel for WindowSums<'_> {
         let mut buckets = Buckets { places: Vec::new(), sums: Vec::new() };
         let mut windows = Vec::new();
         for group in self.groups {
-            let sorted = Sorted::new(self.terms, self.plan, group.clone());
+            let sorted = Sorted::new(&self.terms.halves, self.plan, group.clone());
             buckets.add_up(l, &sorted, &self.terms.rows, &mut adder);
             windows.append(&mut suffix_sums(l, self.plan, &buckets, group.len()));
         }
@@ -172,19 +229,21 @@ struct Sorted {
 
 impl Sorted {
     /// A counting sort. Digit 0 is left out; bucket b of a window has the points of digits b + 1 and −(b + 1).
-    fn new(terms: &Terms, plan: Plan, group: Range<usize>) -> Self {
+    fn new(halves: &[Half], plan: Plan, group: Range<usize>) -> Self {
         let digits = Digits { plan, bias: plan.bias() };
-        let mut starts = vec![0u32; group.len() * plan.buckets() + 1];
-        for half in &terms.halves {
-            digits.each(half, &group, |bucket, _| starts[bucket + 1] += 1);
+        let (more_buckets, more_rows) = plan.strides(halves.len());
+        let mut starts = vec![0u32; (group.len() - 1) * more_buckets + plan.buckets() + 1];
+        for half in halves {
+            digits.each(half, &group, |window, digit, _| starts[window * more_buckets + digit + 1] += 1);
         }
         for i in 1..starts.len() {
             starts[i] += starts[i - 1];
         }
         let mut next = starts.clone();
         let mut entries = vec![0u32; starts[starts.len() - 1] as usize];
-        for (row, half) in terms.halves.iter().enumerate() {
-            digits.each(half, &group, |bucket, negative| {
+        for (number, half) in halves.iter().enumerate() {
+            digits.each(half, &group, |window, digit, negative| {
+                let (bucket, row) = (window * more_buckets + digit, window * more_rows + number);
                 entries[next[bucket] as usize] = (row as u32) << 1 | u32::from(negative);
                 next[bucket] += 1;
             });
@@ -200,9 +259,9 @@ struct Digits {
 }
 
 impl Digits {
-    /// Calls `found(bucket, negative)` for each digit of the group's windows that is not zero.
+    /// Calls `found(window of the group, magnitude − 1, negative)` for each digit of the group's windows that is not zero.
     #[inline(always)]
-    fn each(&self, half: &Half, group: &Range<usize>, mut found: impl FnMut(usize, bool)) {
+    fn each(&self, half: &Half, group: &Range<usize>, mut found: impl FnMut(usize, usize, bool)) {
         let (width, middle) = (self.plan.width, self.plan.buckets());
         let (low, carry) = (half.magnitude as u64).overflowing_add(self.bias[0]);
         let high = (half.magnitude >> 64) + u128::from(self.bias[1]) + u128::from(carry);
@@ -213,7 +272,7 @@ impl Digits {
             let digit = (pair >> (bit % 64)) as isize & ((1 << width) - 1);
             let digit = digit - middle as isize;
             if digit != 0 {
-                found(index * middle + digit.unsigned_abs() - 1, (digit < 0) != half.negative);
+                found(index, digit.unsigned_abs() - 1, (digit < 0) != half.negative);
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use pyo3::prelude::*;
 
+use super::convert::compute;
 use super::element::{Element, elements, points, values};
 use crate::generators;
 use crate::transcript::DIGEST_SIZE;
@@ -28,5 +29,13 @@ impl Generators {
         let made =
             generators::Generators::new(h.get().point(), points(&values(&g_vector)), points(&values(&h_vector)), digest)?;
         Ok(Self(made))
+    }
+
+    /// Compute now what verification would compute when it first needs it.
+    fn prepare(&self, py: Python<'_>) -> PyResult<()> {
+        compute(py, || {
+            self.0.usual();
+            Ok(())
+        })
     }
 }

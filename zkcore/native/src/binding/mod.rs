@@ -21,7 +21,7 @@ use crate::PROTOCOL_VERSION;
 use crate::lanes::CpuPath;
 
 /// The version of this module's functions as `zkcore/engines/native.py` calls them.
-const INTERFACE_VERSION: u32 = 1;
+const INTERFACE_VERSION: u32 = 2;
 
 /// What this module was built from and with: `version` (of the distribution), `protocol`, `interface`, `profile`, `rustc` (its
 /// version), `target`. The same sources and tools give the same answer everywhere.

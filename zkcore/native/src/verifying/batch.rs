@@ -243,10 +243,10 @@ impl Search<'_> {
                 (item, own)
             })
             .collect();
-        Ok(weighted.chunks(SECTION).map(|section| self.fold_section(section).to_projective()).sum())
+        Ok(weighted.chunks(SECTION).map(|section| self.fold_section(section)).sum())
     }
 
-    fn fold_section(&self, items: &[(&Prepared, &[Scalar])]) -> Point {
+    fn fold_section(&self, items: &[(&Prepared, &[Scalar])]) -> ProjectivePoint {
         // Shares are interleaved, since range proofs, which cost more, stand together at the end.
         let shares = self.threads.clamp(1, items.len().div_ceil(BLOCK));
         let sums = in_parallel(shares, self.threads, |share| {
@@ -258,7 +258,7 @@ impl Search<'_> {
             sum.add_sum(part);
             sum
         });
-        sum.map_or(Point::IDENTITY, |sum| sum.evaluate(self.generators, self.threads))
+        sum.map_or(ProjectivePoint::IDENTITY, |sum| sum.evaluate(self.generators, self.threads))
     }
 }
 

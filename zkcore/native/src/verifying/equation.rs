@@ -6,12 +6,16 @@
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 
+use k256::ProjectivePoint;
+
 use crate::arithmetic::{Point, msm_threaded};
 use crate::generators::Generators;
 use crate::scalars::{Scalar, WideSum};
 
 const G: usize = 0;
 const H: usize = 1;
+/// G and H.
+const OWN: usize = 2;
 /// A slot of the index that holds nothing. No index is so high: memory ends before.
 const EMPTY: u64 = u64::MAX;
 
@@ -132,14 +136,21 @@ impl WeightedSum {
     }
 
     /// The sum's value: the identity when every equation holds and, but for a chance of 2⁻¹²⁸, only then.
-    pub fn evaluate(self, generators: &Generators, threads: usize) -> Point {
-        let Self { mut points, mut scalars, gs, hs, shifts, index } = self;
+    pub fn evaluate(self, generators: &Generators, threads: usize) -> ProjectivePoint {
+        let Self { points, scalars, gs, hs, shifts, index } = self;
         drop(index);
         let shift = |i: usize| (0..shifts.len()).filter(|rounds| i < 1 << rounds).map(|rounds| shifts[rounds]).sum::<Scalar>();
-        points.extend_from_slice(&generators.g_vector[..gs.len()]);
-        scalars.extend(gs.iter().enumerate().map(|(i, sum)| sum.reduce() - shift(i)));
-        points.extend_from_slice(&generators.h_vector[..hs.len()]);
-        scalars.extend(hs.iter().enumerate().map(|(i, sum)| sum.reduce() + shift(i)));
-        msm_threaded(&scalars, &points, threads)
+        let of_gs: Vec<_> = gs.iter().enumerate().map(|(i, sum)| sum.reduce() - shift(i)).collect();
+        let of_hs: Vec<_> = hs.iter().enumerate().map(|(i, sum)| sum.reduce() + shift(i)).collect();
+        let usual = generators.usual_vectors();
+        if !gs.is_empty() && gs.len() <= usual && generators.usual().pay(points.len() - OWN) {
+            let zeros = || std::iter::repeat_n(Scalar::ZERO, usual - gs.len());
+            let own = scalars[..OWN].iter().copied();
+            let fixed: Vec<_> = own.chain(of_gs).chain(zeros()).chain(of_hs).chain(zeros()).collect();
+            return generators.usual().msm_with(&fixed, &scalars[OWN..], &points[OWN..], threads);
+        }
+        let vectors = generators.g_vector[..gs.len()].iter().chain(&generators.h_vector[..hs.len()]);
+        let points: Vec<_> = points.iter().chain(vectors).copied().collect();
+        msm_threaded(&[scalars, of_gs, of_hs].concat(), &points, threads).to_projective()
     }
 }
