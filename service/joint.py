@@ -14,7 +14,6 @@ has never more than LARGEST claims, unless it is one request.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -26,8 +25,6 @@ from zkcore.verifying.batch import Claim, verify
 
 LARGEST = 512
 """Claims of a group: some 128 draws, beyond which a draw hardly gets cheaper. A request with more is a group of its own."""
-
-_CORES = os.cpu_count() or 1
 
 Verdict = Sequence[Failure] | Failed
 """What of a request's claims does not hold (nothing: all do), or what came in between and says nothing about them."""
@@ -92,9 +89,8 @@ class JointVerification:
         return [self._alone(own) for own in requests]
 
     def _alone(self, claims: Sequence[Claim]) -> Verdict:
-        """On all cores: where one request is all that there is to do, another core is idle."""
         try:
-            verify(self.suite, claims, _CORES)
+            verify(self.suite, claims)
         except BatchRejected as rejected:
             return rejected.failures or Failed(rejected)
         except ZkError as error:

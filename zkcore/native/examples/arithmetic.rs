@@ -49,7 +49,7 @@ fn main() {
             let making = best(|| made = Some(FixedPoints::new(&points[..size])));
             let fixed = made.expect("it was made");
             let time = best(|| {
-                fixed.msm_with(&scalars[..size], &[], &[], 1);
+                fixed.msm(&scalars[..size]);
             });
             println!(
                 "  msm of {size} fixed points: {time:.1} µs, {:.3} µs a point; made in {making:.0} µs",

@@ -3,11 +3,11 @@
 //! Of each point there is a multiple for every window, 2^(width·window)·P, so that a digit is worth the same in all windows: they
 //! share one set of buckets (Brickell, Gordon, McCurley, Wilson 1992, with the buckets of Pippenger), which may then be wide.
 
-use k256::{ProjectivePoint, Scalar};
+use k256::Scalar;
 
 use super::endomorphism::{beta, split};
 use super::pippenger::{Plan, msm_of_multiples};
-use super::{msm, point::Point};
+use super::point::Point;
 use crate::lanes::curve::{Projective, point_of_lane};
 use crate::lanes::{Kernel, Lanes, dispatch};
 
@@ -42,31 +42,15 @@ impl FixedPoints {
         self.plan.cost(2 * self.count) + cost(others) < cost(self.count + others)
     }
 
-    /// Σ scalars[i]·points[i] of these and of others, variable-time, on up to two cores. Others may be any points.
+    /// Σ scalars[i]·points[i], variable-time.
     ///
     /// # Panics
     /// Unless there are as many scalars as points.
-    pub fn msm_with(&self, scalars: &[Scalar], other_scalars: &[Scalar], others: &[Point], threads: usize) -> ProjectivePoint {
+    pub fn msm(&self, scalars: &[Scalar]) -> Point {
         assert_eq!(scalars.len(), self.count, "as many scalars as points");
         let halves: Vec<_> = scalars.iter().map(split).collect();
         let (first, second) = (halves.iter().map(|[first, _]| *first), halves.iter().map(|[_, second]| *second));
-        let halves: Vec<_> = first.chain(second).collect();
-        let own = |windows| msm_of_multiples(&halves, &self.rows, self.plan, windows).to_projective();
-        if threads < 2 {
-            return own(0..self.plan.windows) + msm(other_scalars, others).to_projective();
-        }
-        let beside = self.windows_beside(others.len());
-        std::thread::scope(|scope| {
-            let helper = scope.spawn(|| own(0..beside) + msm(other_scalars, others).to_projective());
-            own(beside..self.plan.windows) + helper.join().expect("a sum does not panic")
-        })
-    }
-
-    /// How many windows whoever adds up so many other points should take, that all be done at the same time.
-    fn windows_beside(&self, others: usize) -> usize {
-        let (window, buckets) = (2 * self.count, self.plan.cost_of_buckets());
-        let half = (self.plan.cost(window) + buckets + cost(others)) / 2;
-        (half.saturating_sub(cost(others) + buckets) / window.max(1)).min(self.plan.windows)
+        msm_of_multiples(&first.chain(second).collect::<Vec<_>>(), &self.rows, self.plan)
     }
 }
 

@@ -73,12 +73,7 @@ impl Plan {
     /// In additions to buckets.
     pub fn cost(self, rows: usize) -> usize {
         let sets = if self.shared { 1 } else { self.windows };
-        self.windows * rows + sets * self.cost_of_buckets()
-    }
-
-    /// The part of it that is for each set of buckets.
-    pub fn cost_of_buckets(self) -> usize {
-        BUCKET_COST * self.buckets()
+        self.windows * rows + sets * BUCKET_COST * self.buckets()
     }
 
     /// At least two bits more than the 128 of a half: signed digits reach to just below half of what plain ones do.
@@ -112,22 +107,16 @@ impl Plan {
     }
 }
 
-/// Σ halves[i]·rows[i] over some windows, where rows has as many points for each window as there are halves:
-/// 2^(width·window) times its first.
-pub(super) fn msm_of_multiples(halves: &[Half], rows: &[Point], plan: Plan, windows: Range<usize>) -> Point {
-    if windows.is_empty() {
-        return Point::IDENTITY;
-    }
-    let windows = dispatch(SumOfMultiples { halves, rows: &rows[windows.start * halves.len()..], plan, windows });
+/// Σ halves[i]·rows[i], where rows has as many points for each window as there are halves: 2^(width·window) times its first.
+pub(super) fn msm_of_multiples(halves: &[Half], rows: &[Point], plan: Plan) -> Point {
+    let windows = dispatch(SumOfMultiples { halves, rows, plan });
     Portable.run(Horner { width: plan.width, windows })
 }
 
 struct SumOfMultiples<'a> {
     halves: &'a [Half],
-    /// From those of the first of the windows on.
     rows: &'a [Point],
     plan: Plan,
-    windows: Range<usize>,
 }
 
 impl Kernel for SumOfMultiples<'_> {
@@ -136,7 +125,7 @@ impl Kernel for SumOfMultiples<'_> {
     /// Every window's points go to the same buckets, so there is one sum to be had from these.
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) -> Vec<[Limbs; 3]> {
-        let sorted = Sorted::new(self.halves, self.plan, self.windows);
+        let sorted = Sorted::new(self.halves, self.plan, 0..self.plan.windows);
         let mut buckets = Buckets { places: Vec::new(), sums: Vec::new() };
         buckets.add_up(l, &sorted, self.rows, &mut Adder::new(l));
         suffix_sums(l, self.plan, &buckets, 1)

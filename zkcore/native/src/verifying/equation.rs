@@ -147,7 +147,8 @@ impl WeightedSum {
             let zeros = || std::iter::repeat_n(Scalar::ZERO, usual - gs.len());
             let own = scalars[..OWN].iter().copied();
             let fixed: Vec<_> = own.chain(of_gs).chain(zeros()).chain(of_hs).chain(zeros()).collect();
-            return generators.usual().msm_with(&fixed, &scalars[OWN..], &points[OWN..], threads);
+            let others = msm_threaded(&scalars[OWN..], &points[OWN..], threads);
+            return generators.usual().msm(&fixed).to_projective() + others.to_projective();
         }
         let vectors = generators.g_vector[..gs.len()].iter().chain(&generators.h_vector[..hs.len()]);
         let points: Vec<_> = points.iter().chain(vectors).copied().collect();
