@@ -35,7 +35,7 @@ fn main() {
         .collect();
     let encoded: Vec<_> = points.iter().map(|point| point.encode().unwrap()).collect();
     for path in CpuPath::available() {
-        path.limit();
+        path.take();
         let [multiplication, squaring, root] = field_costs();
         println!("{}: multiplication {multiplication:.1} ns, squaring {squaring:.1} ns, root {root:.0} ns", path.name());
         for size in [2, 8, 16, 17, 24, 32, 48, 64, 128, 146, 256, 1024, 4096, 16_384] {
