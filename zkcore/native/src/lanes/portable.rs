@@ -36,10 +36,33 @@ fn sub_borrow(a: u64, b: u64, borrow: bool) -> (u64, bool) {
     (difference, first | second)
 }
 
+/// The same word, of which the compiler knows nothing: it cannot find out that there are but two values it can have, and branch
+/// on which it is, as it does in loops where it expects a branch to be faster than a computation.
+#[inline(always)]
+#[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), not(miri)))]
+#[allow(unsafe_code)]
+fn opaque(mut word: u64) -> u64 {
+    // SAFETY: there are no instructions between the word's going in and its coming out.
+    unsafe { core::arch::asm!("/* {0} */", inout(reg) word, options(pure, nomem, nostack, preserves_flags)) };
+    word
+}
+
+#[inline(always)]
+#[cfg(not(all(any(target_arch = "x86_64", target_arch = "aarch64"), not(miri))))]
+fn opaque(word: u64) -> u64 {
+    std::hint::black_box(word)
+}
+
+/// All bits where it is said, else none.
+#[inline(always)]
+fn all_if(said: bool) -> u64 {
+    opaque(0u64.wrapping_sub(u64::from(said)))
+}
+
 /// 2^256 mod p where it is said, else 0, without a branch.
 #[inline(always)]
 fn fold_if(said: bool) -> u64 {
-    FOLD_256 & 0u64.wrapping_sub(u64::from(said))
+    FOLD_256 & all_if(said)
 }
 
 /// a + more, for a below 2^256 and more below 2^67 as two words.
@@ -88,7 +111,7 @@ fn choose(mask: u64, set: Words, clear: Words) -> Words {
 
 #[inline(always)]
 fn keep(mask: Mask) -> u64 {
-    0u64.wrapping_sub(u64::from(mask & 1))
+    all_if(mask & 1 == 1)
 }
 
 impl Lanes for Portable {
