@@ -237,7 +237,10 @@ def _commit_round(
     failures: dict[int, Sequence[Failure]] = {**verdicts, **evident}
 
     plans = outcomes.each(lambda place: unproven[place].plan(failures[place]))
-    writes = [Write(submissions[place].key, verifier.clock, plan) for place, plan in plans.items()]
+    writes = []
+    for place, plan in plans.items():
+        wanted, documents = decoded[place].rests_on, seen[place].documents
+        writes.append(Write(submissions[place].key, verifier.clock, plan, {*wanted.documents, *documents}, wanted.draws))
     written = verifier.storage.commit_all(writes)
     answers = dict(zip(plans, written, strict=True))
     overtaken = [place for place, item in answers.items() if isinstance(item, Failed) and isinstance(item.error, Moved)]

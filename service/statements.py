@@ -42,7 +42,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import psycopg
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.selectable import TableValuedAlias
 from sqlalchemy.types import TypeEngine
@@ -75,10 +75,19 @@ class Statement:
 
     def ask(self, connection: Connection, parameters: Parameters | None = None) -> Found:
         """The rows that it finds."""
+        return self.send(connection, parameters)()
+
+    def send(self, connection: Connection, parameters: Parameters | None = None) -> Callable[[], Found]:
+        """The same, in two steps: what is returned gives the rows. In a transaction whose statements are sent at once, others
+        can be sent before this one is waited for."""
         cursor = self._run(connection, parameters or {})
-        with _errors(connection, self._texts[connection.dialect.name]):
-            found: Found = cursor.fetchall()
-        return found
+
+        def answer() -> Found:
+            with _errors(connection, self._texts[connection.dialect.name]):
+                found: Found = cursor.fetchall()
+            return found
+
+        return answer
 
     def ask_by_name(self, connection: Connection, parameters: Parameters) -> list[StoredRow]:
         """The rows that a selection finds, each by the names of its columns."""
@@ -100,13 +109,13 @@ class Statement:
 
 @dataclass(frozen=True)
 class Changed:
-    """What a statement has changed, to be looked at after the block of `at_once` that it was in."""
+    """What a statement has changed, to be looked at once the answer to it, or to one after it, is there."""
 
     _cursor: Any
 
     @property
     def rows(self) -> int:
-        """How many rows of the table."""
+        """How many rows of the table; -1 while no answer is there."""
         return int(self._cursor.rowcount)
 
 
@@ -176,16 +185,22 @@ def _errors(connection: Connection, text: str) -> Iterator[None]:
 
 @contextmanager
 def at_once(connection: Connection) -> Iterator[None]:
-    """Statements inside are sent without waiting for the answers of those before, until an answer is looked at.
+    """A transaction whose statements are sent without waiting for the answers of those before, until an answer is looked at.
 
-    PostgreSQL alone has this; with SQLite nobody waits. Whatever has failed is raised at the end at the latest.
+    PostgreSQL alone has this, on a connection that commits every statement otherwise; with SQLite nobody waits, and the
+    transaction is the connection's. Whatever has failed is raised at the end at the latest, and nothing is committed then.
     """
     if connection.dialect.name != "postgresql":
         yield
         return
     driver: Any = connection.connection.driver_connection
     with _errors(connection, "at once"), driver.pipeline():
+        _run(connection, "BEGIN", {})
         yield
+        ended = _run(connection, "COMMIT", {})
+    # Whoever commits a transaction that has failed is told so by this word alone.
+    if ended.statusmessage != "COMMIT":
+        raise OperationalError("COMMIT", None, RuntimeError("the transaction was not committed"))
 
 
 def _place(name: str, number: int) -> str:

@@ -125,7 +125,9 @@ def _heads(dialect: str) -> CompoundSelect[Any]:
 _BY_ID = {table: _by_id(table) for table in (DOCUMENTS, DRAWS, APPLICATIONS)}
 _LOOK, _HEADS = Statement("look", _look), Statement("heads", _heads)
 _LOCKED_LOG = Statement("lock log", lambda dialect: select(LOG.c.size, LOG.c.time).with_for_update())
-_GROWN_LOG = Statement("grow log", lambda dialect: update(LOG).values(size=bindparam("now"), time=bindparam("at")))
+_GROWN_LOG = Statement(
+    "grow log", lambda dialect: update(LOG).values(size=bindparam("now"), time=bindparam("at")).returning(LOG.c.size)
+)
 _MOVES = {table: move(table, columns) for table, columns in MOVED_COLUMNS.items()}
 _ADDITIONS = {table: addition(table) for table in (ENTRIES, DOCUMENTS, DRAWS, APPLICATIONS, CONSENTS, ANSWERS)}
 
@@ -225,20 +227,34 @@ class Write:
 
     clock: unix seconds, read once the log is locked. So no entry has a time that was over when somebody looked what there is:
         a request that was refused then as too late is not committed after all, by another process
+    documents, draws: all that the plan may change or add; applications by the ids of their draws
     """
 
     key: RequestKey
     clock: Callable[[], int]
     plan: Plan
+    documents: Collection[bytes]
+    draws: Collection[bytes]
+
+    def may_change(self) -> set[tuple[str, bytes]]:
+        """By table and id."""
+        return {
+            *((DOCUMENTS.name, document) for document in self.documents),
+            *((table.name, draw) for draw in self.draws for table in (DRAWS, APPLICATIONS)),
+        }
 
 
 class Storage:
     """One database."""
 
-    def __init__(self, engine: Engine, group: Group) -> None:
+    def __init__(self, engine: Engine, noter: Engine, group: Group) -> None:
+        """`noter`: to the same database, for what its `noting` is for."""
         self._group = group
-        self._engine, self._dialect = engine, engine.dialect.name
+        self._engine, self._noter, self._dialect = engine, noter.execution_options(**{_WRITES: True}), engine.dialect.name
         self._writer = engine.execution_options(**{_WRITES: True})
+        # PostgreSQL's transactions at once begin and commit by statements of their own.
+        level = {} if self._dialect == "sqlite" else {"isolation_level": "AUTOCOMMIT"}
+        self._writer_at_once = engine.execution_options(**{_WRITES: True}, **level)
         # A view of several rows is of one moment: SQLite gives that to any transaction, PostgreSQL from this level on.
         snapshots = {} if self._dialect == "sqlite" else {"isolation_level": "REPEATABLE READ"}
         self._reader = engine.execution_options(**snapshots)
@@ -249,6 +265,7 @@ class Storage:
     def close(self) -> None:
         """Give every connection back."""
         self._engine.dispose()
+        self._noter.dispose()
 
     @contextmanager
     def reading(self, name: str) -> Iterator[Connection]:
@@ -264,6 +281,24 @@ class Storage:
     @contextmanager
     def writing(self, name: str) -> Iterator[Connection]:
         with transaction(name), self._writer.connect() as connection, connection.execution_options(**{_NAME: name}).begin():
+            yield connection
+
+    @contextmanager
+    def writing_at_once(self, name: str) -> Iterator[Connection]:
+        """The same, where statements do not wait for one another (service.statements.at_once)."""
+        with (
+            transaction(name),
+            self._writer_at_once.connect() as connection,
+            connection.execution_options(**{_NAME: name}).begin(),
+            at_once(connection),
+        ):
+            yield connection
+
+    @contextmanager
+    def noting(self, name: str) -> Iterator[Connection]:
+        """For what a crash of the machine may take back: nothing waits for the disk. On PostgreSQL every statement stands for
+        itself, and what it did stays, whatever comes of the next; on SQLite all are one transaction."""
+        with transaction(name), self._noter.connect() as connection, connection.execution_options(**{_NAME: name}).begin():
             yield connection
 
     # --- reading ----------------------------------------------------------------------------------------------------------
@@ -425,39 +460,22 @@ class Storage:
 
     def _commit_together(self, writes: Sequence[Write]) -> list[Answer | Failed]:
         """Raises Moved, IntegrityError or Refusal, having written nothing, when the database is not as one of them supposes."""
-        with self.writing("commit") as connection:
-            with at_once(connection):
-                ((size, last),) = _LOCKED_LOG.ask(connection)
-                time = max(last, *(write.clock() for write in writes))
-                planned = [_plan(write, time) for write in writes]
-                self._leave_moved_out(connection, writes, planned)
-                rows = Rows(size)
-                outcomes = [
-                    item if isinstance(item, Failed) else rows.take(write.key, item)
-                    for write, item in zip(writes, planned, strict=True)
-                ]
-                rows.write(connection, time)
-            rows.check()
+        with self.writing_at_once("commit") as connection:
+            log = _LOCKED_LOG.send(connection)
+            found = _HEADS.send(connection, _may_change(writes))
+            ((size, last),) = log()
+            time = max(last, *(write.clock() for write in writes))
+            planned = [_plan(write, time) for write in writes]
+            # Every writer locks the log first: what was read after it stays so until the group is written.
+            heads = {(table, id_): head for table, id_, head in found()}
+            _leave_moved_out(writes, planned, heads)
+            rows = Rows(size)
+            outcomes = [
+                item if isinstance(item, Failed) else rows.take(write.key, item)
+                for write, item in zip(writes, planned, strict=True)
+            ]
+            rows.write(connection, time)
         return outcomes
-
-    def _leave_moved_out(self, connection: Connection, writes: Sequence[Write], planned: list[Changes | Failed]) -> None:
-        """Those that touch what an earlier one touches, or do not rest on things as they are by now, are for the next group.
-
-        The log is locked, and every writer locks it first: what is read here stays so until the group is written.
-        """
-        rests = [item.rests() if isinstance(item, Changes) else {} for item in planned]
-        ids = {table: [id_ for own in rests for name, id_ in own if name == table.name] for table in _MOVES}
-        found = _HEADS.ask(connection, {table.name: own for table, own in ids.items()})
-        heads = {(table, id_): head for table, id_, head in found}
-        touched: set[Hashable] = set()
-        for number, item in enumerate(planned):
-            if isinstance(item, Failed):
-                continue
-            own = {(ANSWERS.name, writes[number].key.digest), *item.touched()}
-            if touched.isdisjoint(own) and all(heads.get(row) == head for row, head in rests[number].items()):
-                touched |= own
-            else:
-                planned[number] = Failed(Moved())
 
 
 def _asked_for(asked: Sequence[tuple[RequestKey, Wanted]]) -> dict[str, list[bytes]]:
@@ -496,9 +514,35 @@ def _seen(key: RequestKey, answered: StoredRow | None, wanted: Wanted, everythin
 
 def _plan(write: Write, time: int) -> Changes | Failed:
     try:
-        return write.plan(time)
+        changes = write.plan(time)
     except Exception as error:  # noqa: BLE001 - of this request alone; nothing of it is written
         return Failed(error)
+    if not changes.rests().keys() <= write.may_change():
+        return Failed(RuntimeError("a plan changes what its request did not say"))  # whose head was not read
+    return changes
+
+
+def _may_change(writes: Sequence[Write]) -> dict[str, list[bytes]]:
+    """Parameters of _HEADS."""
+    ids: dict[str, list[bytes]] = {table.name: [] for table in _MOVES}
+    for name, id_ in {row for write in writes for row in write.may_change()}:
+        ids[name].append(id_)
+    return ids
+
+
+def _leave_moved_out(
+    writes: Sequence[Write], planned: list[Changes | Failed], heads: Mapping[tuple[str, bytes], bytes]
+) -> None:
+    """Those that touch what an earlier one touches, or do not rest on things as they are by now, are for the next group."""
+    touched: set[Hashable] = set()
+    for number, item in enumerate(planned):
+        if isinstance(item, Failed):
+            continue
+        own = {(ANSWERS.name, writes[number].key.digest), *item.touched()}
+        if touched.isdisjoint(own) and all(heads.get(row) == head for row, head in item.rests().items()):
+            touched |= own
+        else:
+            planned[number] = Failed(Moved())
 
 
 class Rows:
@@ -544,8 +588,8 @@ class Rows:
         return Answer(body)
 
     def write(self, connection: Connection, time: int) -> None:
-        """All of it, and the time of the last entry. Raises IntegrityError or Refusal where the database is not as the requests
-        suppose, here or at the end of the block of `at_once` that this is in."""
+        """All of it, and the time of the last entry. Raises Moved, IntegrityError or Refusal where the database is not as the
+        requests suppose."""
         if not self.answers:
             return
         for table, rows in self._moved.items():
@@ -554,12 +598,14 @@ class Rows:
         for table, rows in [*self._added.items(), (ANSWERS, self.answers)]:
             if rows:
                 _ADDITIONS[table].change(connection, rows)
-        _GROWN_LOG.do(connection, {"now": self.size, "at": time})
+        grown = _GROWN_LOG.send(connection, {"now": self.size, "at": time})
         for work, items in self._within.items():
             work(connection, items)
+        grown()  # and so all before it
+        self.check()
 
     def check(self) -> None:
-        """After that block. Raises Moved where a head was not the one that was proven: nothing of that row was changed."""
+        """Raises Moved where a head was not the one that was proven: nothing of that row was changed."""
         if any(changed.rows != count for count, changed in self._changes):
             raise Moved
 
@@ -579,11 +625,20 @@ def database_address(url: str) -> URL:
 
 def open_storage(url: str, group: Group, workers: int) -> Storage:
     """The database at this URL (`sqlite:///…` or `postgresql://…`), with a connection for each of so many threads."""
-    options: dict[str, Any] = {"pool_size": workers, "max_overflow": 0, "pool_timeout": 10, "hide_parameters": True}
-    options["pool_use_lifo"] = True  # whose statements are prepared, and which was alive a moment ago
     address = database_address(url)
-    if address.get_backend_name() != "sqlite":
-        options |= {"isolation_level": "READ COMMITTED"}
+    if address.get_backend_name() == "sqlite":
+        engine, noter = _engine(address, workers), _engine(address, 1)
+        event.listen(engine, "connect", _sync_every_commit)
+    else:
+        engine = _engine(address, workers, isolation_level="READ COMMITTED")
+        noter = _engine(address, 1, isolation_level="AUTOCOMMIT")
+        event.listen(noter, "connect", _never_sync)
+    return Storage(engine, noter, group)
+
+
+def _engine(address: URL, connections: int, **options: Any) -> Engine:
+    options |= {"pool_size": connections, "max_overflow": 0, "pool_timeout": 10, "hide_parameters": True}
+    options["pool_use_lifo"] = True  # whose statements are prepared, and which was alive a moment ago
     engine = create_engine(address, **options)
     event.listen(engine, "before_cursor_execute", _name_statement, retval=True)
     if engine.dialect.name == "sqlite":
@@ -593,7 +648,7 @@ def open_storage(url: str, group: Group, workers: int) -> Storage:
         event.listen(engine, "connect", _prepare_postgresql)
         event.listen(engine, "checkin", _note_use)
         event.listen(engine, "checkout", _ask_whether_it_lives)
-    return Storage(engine, group)
+    return engine
 
 
 def _name_statement(
@@ -620,10 +675,16 @@ def _ask_whether_it_lives(connection: Any, record: Any, proxy: Any) -> None:
 
 
 def _prepare_sqlite(connection: Any, record: Any) -> None:
-    """Durable before acknowledged, readers that never wait, foreign keys, and transactions that we begin ourselves."""
+    """Readers that never wait, foreign keys, and transactions that we begin ourselves. A crash may take back the last of them,
+    and damages nothing."""
     connection.isolation_level = None
-    for pragma in (f"busy_timeout={_LOCK_WAIT_MILLISECONDS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for pragma in (f"busy_timeout={_LOCK_WAIT_MILLISECONDS}", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _sync_every_commit(connection: Any, record: Any) -> None:
+    """Durable before acknowledged."""
+    connection.execute("PRAGMA synchronous=FULL")
 
 
 def _prepare_postgresql(connection: Any, record: Any) -> None:
@@ -635,6 +696,11 @@ def _prepare_postgresql(connection: Any, record: Any) -> None:
         " USING (name)"
     )
     connection.commit()
+
+
+def _never_sync(connection: Any, record: Any) -> None:
+    """A crash may take back what was written last."""
+    connection.execute("SET synchronous_commit = off")
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, delete, text
+from sqlalchemy import Connection, bindparam, delete
 from sqlalchemy.sql import ClauseElement
 
 from schemas.callers import CALLER_SIZE
@@ -39,8 +39,6 @@ def _forgetting(dialect: str) -> ClauseElement:
     return delete(REQUEST_NONCES).where(REQUEST_NONCES.c.until < bindparam("now"))
 
 
-_NOT_WAITING = Statement("not waiting", lambda dialect: text("SET LOCAL synchronous_commit = off"))
-"""PostgreSQL alone has this: the transaction's end does not wait for the disk."""
 _TAKEN_BACK = Statement("take back nonces", _taking_back)
 _FORGOTTEN = Statement("forget nonces", _forgetting)
 _KEPT = RowStatement("keep nonces", _keeping, REQUEST_NONCES.c.keys())
@@ -114,10 +112,8 @@ class Institutions:
             return []
         unknown = not_permitted("the key of this signature (keyid) is not registered, not active, or revoked")
         seen = invalid("signature-input", "this nonce was used before: sign anew for every attempt")
-        with self._storage.writing("admit_requests") as connection:
-            if connection.dialect.name == "postgresql":
-                # What a crash may take back is a nonce of its last moment; the writes themselves are replayed by their keys.
-                _NOT_WAITING.do(connection)
+        # What a crash may take back is a nonce of its last moment; the writes themselves are replayed by their keys.
+        with self._storage.noting("admit_requests") as connection:
             found = self.registry.callers(connection, [(item.key, item.now) for item in asked])
             callers = {place: caller for place, caller in enumerate(found) if caller is not None}
             self._forget_nonces(connection, min(item.now for item in asked))

@@ -74,14 +74,21 @@ def breaking(desk: Desk, at: int, error: Exception) -> Iterator[list[str]]:
 @contextmanager
 def breaking_at_commit(desk: Desk, error: Exception) -> Iterator[None]:
     """Raise when a transaction that has written is about to commit."""
+    run = statements._run
 
     def commit(connection: Any) -> None:
         if connection.get_execution_options().get("tradeveil_writes"):
             raise error
 
+    def run_by_driver(connection: Any, sql: str, parameters: Any) -> Any:
+        if sql == "COMMIT":
+            raise error
+        return run(connection, sql, parameters)
+
     event.listen(engine_of(desk), "commit", commit)
     try:
-        yield
+        with patch.object(statements, "_run", run_by_driver):
+            yield
     finally:
         event.remove(engine_of(desk), "commit", commit)
 

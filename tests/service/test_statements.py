@@ -18,7 +18,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalErr
 from service import storage as storage_
 from service.institutions import registry
 from service.institutions.tables import COUNTERS
-from service.statements import Statement, addition, among, at_once, move
+from service.statements import Statement, addition, among, move
 from service.storage import Storage
 from service.tables import DRAWS, ENTRIES, MOVED_COLUMNS, NONCES
 from tests.service.harness import Desk
@@ -94,13 +94,63 @@ def test_only_rows_with_the_head_that_was_named_are_moved(document: bytes, conne
     assert MOVED.change(connection, both).rows == 0
 
 
-def test_changes_of_a_block_are_counted_after_it(document: bytes, connection: Connection) -> None:
+def test_changes_are_counted_once_a_later_answer_is_there(document: bytes, storage: Storage) -> None:
     after = {"outstanding": b"\x03" * 99, "head": b"n" * 32, "stage": "settled"}
-    with at_once(connection):
+    with storage.writing_at_once("test") as connection:
         added = addition(DRAWS).change(connection, [draw(b"a" * 32, document), draw(b"b" * 32, document)])
         moved = MOVED.change(connection, [{"of_id": b"a" * 32, "of_head": b"a" * 32, **after}])
         missed = MOVED.change(connection, [{"of_id": b"a" * 32, "of_head": b"a" * 32, **after}])
-    assert (added.rows, moved.rows, missed.rows) == (2, 1, 0)
+        drawn = DRAW.send(connection)
+        ADDED.change(connection, entries(1))
+        assert drawn() == [(b"a" * 32, "settled"), (b"b" * 32, "reserved")]
+        assert (added.rows, moved.rows, missed.rows) == (2, 1, 0)
+    with storage.asking("test") as connection:
+        assert FOUND.ask(connection, {"of": [entries(1)[0]["document"]]})
+
+
+def test_a_transaction_at_once_leaves_nothing_of_what_failed(storage: Storage) -> None:
+    before = storage.size()
+    for fail in (Undone(), None):
+        with suppress(Undone, IntegrityError), storage.writing_at_once("test") as connection:
+            ADDED.change(connection, entries(2))
+            if fail is not None:
+                raise fail
+            ADDED.change(connection, entries(1))
+    with storage.writing_at_once("test") as connection:
+        assert FOUND.ask(connection, {"of": [row["document"] for row in entries(2)]}) == []
+    assert storage.size() == before
+
+
+def test_whoever_is_told_of_a_rollback_is_not_told_of_a_commit(storage: Storage, server_database: str | None) -> None:
+    """PostgreSQL answers COMMIT by ROLLBACK, without an error, where a statement has failed before and nobody looked."""
+    if server_database is None:
+        pytest.skip("for PostgreSQL: tools/with-postgres pytest …")
+    wrong = Statement("wrong", lambda dialect: text("SELECT 1 / 0"))
+
+    def write() -> None:
+        with storage.writing_at_once("test") as connection:
+            ADDED.change(connection, entries(1))
+            with suppress(DBAPIError):
+                wrong.ask(connection)
+            driver: Any = connection.connection.driver_connection
+            driver._pipeline._enqueue_sync()  # after which the server listens again
+
+    with pytest.raises(OperationalError, match="not committed"):
+        write()
+
+
+def test_what_a_crash_may_take_back_does_not_wait_for_the_disk_and_all_else_does(
+    storage: Storage, server_database: str | None
+) -> None:
+    asked = "PRAGMA synchronous" if server_database is None else "SHOW synchronous_commit"
+    normal, full = (1, 2) if server_database is None else ("off", "on")
+    for _ in range(2):
+        with storage.noting("test") as connection:
+            assert connection.exec_driver_sql(asked).scalar() == normal
+        for writing in (storage.writing, storage.writing_at_once):
+            with writing("test") as connection:
+                (found,) = Statement("asked", lambda dialect: text(asked)).ask(connection)
+                assert found[0] in (full, str(full).encode())
 
 
 def test_a_string_is_never_cut(storage: Storage) -> None:
@@ -129,12 +179,8 @@ def test_a_row_that_is_there_already_is_an_error_that_all_know(storage: Storage,
         ADDED.change(connection, rows[:1])
         addition(NONCES).change(connection, [{"nonce": b"n" * 16, "seen": 1}])
 
-    def write_at_once(connection: Connection) -> None:
-        with at_once(connection):
-            write(connection)
-
-    with pytest.raises(IntegrityError), storage.writing("test") as connection:
-        (write_at_once if inside else write)(connection)
+    with pytest.raises(IntegrityError), (storage.writing_at_once if inside else storage.writing)("test") as connection:
+        write(connection)
     with storage.asking("test") as connection:
         assert FOUND.ask(connection, {"of": [row["document"] for row in rows]}) == []
     assert storage.size() == before
