@@ -80,10 +80,11 @@ class Use:
 
 
 def count(connection: Connection, uses: Sequence[Use]) -> list[Refusal | None]:
-    """Count these uses within this transaction, each for its caller's whole path or not at all. What refuses each, if anything.
+    """Count these uses, each for its caller's whole path or not at all. What refuses each, if anything.
 
     Each counter is written once, whatever the number of uses, and in the order of their keys, so that two processes cannot wait
-    for each other. All of them are locked by then: what is refused can be taken back without anybody seeing it.
+    for each other. In a transaction all of them are locked by then, and nobody sees what is refused before it is taken back;
+    where every statement stands for itself, others see it for that moment.
     """
     added: dict[Counter, int] = defaultdict(int)
     for use in uses:

@@ -43,7 +43,7 @@ _TAKEN_BACK = Statement("take back nonces", _taking_back)
 _FORGOTTEN = Statement("forget nonces", _forgetting)
 _KEPT = RowStatement("keep nonces", _keeping, REQUEST_NONCES.c.keys())
 _LARGEST_GROUP = 64
-"""Requests that are admitted in one transaction, at most."""
+"""Requests that are admitted together, at most."""
 _NONCE_MARGIN = 2 * LIFE
 """Seconds that a nonce is kept beyond its signature's end, since clocks of several processes may differ."""
 
@@ -107,7 +107,7 @@ class Institutions:
         return outcomes.all()
 
     def _admit(self, asked: Sequence[Admission]) -> list[Caller | Failed]:
-        """Those that come together in one transaction, each by itself: what is refused of one leaves nothing."""
+        """Those that come together, each by itself: what is refused of one leaves nothing."""
         if not asked:
             return []
         unknown = not_permitted("the key of this signature (keyid) is not registered, not active, or revoked")
