@@ -195,7 +195,8 @@ def at_once(connection: Connection) -> Iterator[None]:
         return
     driver: Any = connection.connection.driver_connection
     with _errors(connection, "at once"), driver.pipeline():
-        _run(connection, "BEGIN", {})
+        # Whatever the server's own setting is: each statement sees what was committed before it.
+        _run(connection, "BEGIN ISOLATION LEVEL READ COMMITTED", {})
         yield
         ended = _run(connection, "COMMIT", {})
     # Whoever commits a transaction that has failed is told so by this word alone.

@@ -692,8 +692,9 @@ def _prepare_postgresql(connection: Any, record: Any) -> None:
     made while a table is empty must be good for a full one: rows are looked up by index, and never by reading the table."""
     connection.execute(
         "SELECT set_config(name, value, false) FROM pg_settings JOIN"
-        " (VALUES ('plan_cache_mode', 'force_generic_plan'), ('enable_seqscan', 'off'), ('jit', 'off')) AS ours (name, value)"
-        " USING (name)"
+        " (VALUES ('plan_cache_mode', 'force_generic_plan'), ('enable_seqscan', 'off'), ('jit', 'off'),"
+        " ('default_toast_compression', 'lz4')) AS ours (name, value) USING (name)"
+        " WHERE enumvals IS NULL OR value = ANY (enumvals)"
     )
     connection.commit()
 

@@ -67,6 +67,13 @@ def test_vectors_grow_and_keep_their_beginning(suite: Suite) -> None:
 def test_a_suite_has_512_vectors(suite: Suite, count: int) -> None:
     with pytest.raises(LengthError):
         suite.vectors(count)
+    with pytest.raises(LengthError):
+        suite.prepare(count)
+
+
+def test_what_is_prepared_is_there(suite: Suite) -> None:
+    suite.prepare(4)
+    assert suite.vectors(4)[0][3] is suite.vectors(4)[0][3]
 
 
 def test_threads_share_a_suite(suite: Suite) -> None:
