@@ -87,7 +87,11 @@ class Statement:
                 found: Found = cursor.fetchall()
             return found
 
-        return answer
+        if connection.dialect.name == "postgresql":
+            return answer
+        # Of SQLite a statement whose rows nobody has fetched would outlive its transaction, and keep what it has locked.
+        rows = answer()
+        return lambda: rows
 
     def ask_by_name(self, connection: Connection, parameters: Parameters) -> list[StoredRow]:
         """The rows that a selection finds, each by the names of its columns."""
