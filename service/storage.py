@@ -84,6 +84,8 @@ _IDLE_SECONDS = 1.0
 
 
 Work = Callable[[Connection, Sequence[Any]], None]
+Row = tuple[str, bytes]
+"""The name of its table, and its id."""
 S = TypeVar("S")
 
 
@@ -176,7 +178,7 @@ class Changes:
         yield from ((APPLICATIONS.name, application.draw) for _, application in self.applications)
         yield from ((CONSENTS.name, *consent) for consent in self.consents)
 
-    def rests(self) -> dict[tuple[str, bytes], bytes | None]:
+    def rests(self) -> dict[Row, bytes | None]:
         """By table and id, the heads that this was planned on; None for what must not be there.
 
         A draw and an application of one id belong together: neither is new when the other came in between.
@@ -236,7 +238,7 @@ class Write:
     documents: Collection[bytes]
     draws: Collection[bytes]
 
-    def may_change(self) -> set[tuple[str, bytes]]:
+    def may_change(self) -> set[Row]:
         """By table and id."""
         return {
             *((DOCUMENTS.name, document) for document in self.documents),
@@ -462,13 +464,14 @@ class Storage:
         """Raises Moved, IntegrityError or Refusal, having written nothing, when the database is not as one of them supposes."""
         with self.writing_at_once("commit") as connection:
             log = _LOCKED_LOG.send(connection)
-            found = _HEADS.send(connection, _may_change(writes))
+            may_change = [write.may_change() for write in writes]
+            found = _HEADS.send(connection, _ids(may_change))
             ((size, last),) = log()
             time = max(last, *(write.clock() for write in writes))
             planned = [_plan(write, time) for write in writes]
             # Every writer locks the log first: what was read after it stays so until the group is written.
             heads = {(table, id_): head for table, id_, head in found()}
-            _leave_moved_out(writes, planned, heads)
+            _leave_moved_out(writes, planned, may_change, heads)
             rows = Rows(size)
             outcomes = [
                 item if isinstance(item, Failed) else rows.take(write.key, item)
@@ -514,32 +517,34 @@ def _seen(key: RequestKey, answered: StoredRow | None, wanted: Wanted, everythin
 
 def _plan(write: Write, time: int) -> Changes | Failed:
     try:
-        changes = write.plan(time)
+        return write.plan(time)
     except Exception as error:  # noqa: BLE001 - of this request alone; nothing of it is written
         return Failed(error)
-    if not changes.rests().keys() <= write.may_change():
-        return Failed(RuntimeError("a plan changes what its request did not say"))  # whose head was not read
-    return changes
 
 
-def _may_change(writes: Sequence[Write]) -> dict[str, list[bytes]]:
+def _ids(may_change: Sequence[set[Row]]) -> dict[str, list[bytes]]:
     """Parameters of _HEADS."""
     ids: dict[str, list[bytes]] = {table.name: [] for table in _MOVES}
-    for name, id_ in {row for write in writes for row in write.may_change()}:
+    for name, id_ in set[Row]().union(*may_change):
         ids[name].append(id_)
     return ids
 
 
 def _leave_moved_out(
-    writes: Sequence[Write], planned: list[Changes | Failed], heads: Mapping[tuple[str, bytes], bytes]
+    writes: Sequence[Write],
+    planned: list[Changes | Failed],
+    may_change: Sequence[set[Row]],
+    heads: Mapping[Row, bytes],
 ) -> None:
     """Those that touch what an earlier one touches, or do not rest on things as they are by now, are for the next group."""
     touched: set[Hashable] = set()
     for number, item in enumerate(planned):
         if isinstance(item, Failed):
             continue
-        own = {(ANSWERS.name, writes[number].key.digest), *item.touched()}
-        if touched.isdisjoint(own) and all(heads.get(row) == head for row, head in item.rests().items()):
+        own, rests = {(ANSWERS.name, writes[number].key.digest), *item.touched()}, item.rests()
+        if not rests.keys() <= may_change[number]:
+            planned[number] = Failed(RuntimeError("a plan changes what its request did not say"))  # whose head was not read
+        elif touched.isdisjoint(own) and all(heads.get(row) == head for row, head in rests.items()):
             touched |= own
         else:
             planned[number] = Failed(Moved())
@@ -628,11 +633,12 @@ def open_storage(url: str, group: Group, workers: int) -> Storage:
     address = database_address(url)
     if address.get_backend_name() == "sqlite":
         engine, noter = _engine(address, workers), _engine(address, 1)
-        event.listen(engine, "connect", _sync_every_commit)
+        hasty = "PRAGMA synchronous=NORMAL"
     else:
         engine = _engine(address, workers, isolation_level="READ COMMITTED")
         noter = _engine(address, 1, isolation_level="AUTOCOMMIT")
-        event.listen(noter, "connect", _never_sync)
+        hasty = "SET synchronous_commit = off"
+    event.listen(noter, "connect", lambda connection, record: connection.execute(hasty))
     return Storage(engine, noter, group)
 
 
@@ -675,16 +681,10 @@ def _ask_whether_it_lives(connection: Any, record: Any, proxy: Any) -> None:
 
 
 def _prepare_sqlite(connection: Any, record: Any) -> None:
-    """Readers that never wait, foreign keys, and transactions that we begin ourselves. A crash may take back the last of them,
-    and damages nothing."""
+    """Durable before acknowledged, readers that never wait, foreign keys, and transactions that we begin ourselves."""
     connection.isolation_level = None
-    for pragma in (f"busy_timeout={_LOCK_WAIT_MILLISECONDS}", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+    for pragma in (f"busy_timeout={_LOCK_WAIT_MILLISECONDS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
-
-
-def _sync_every_commit(connection: Any, record: Any) -> None:
-    """Durable before acknowledged."""
-    connection.execute("PRAGMA synchronous=FULL")
 
 
 def _prepare_postgresql(connection: Any, record: Any) -> None:
@@ -697,11 +697,6 @@ def _prepare_postgresql(connection: Any, record: Any) -> None:
         " WHERE enumvals IS NULL OR value = ANY (enumvals)"
     )
     connection.commit()
-
-
-def _never_sync(connection: Any, record: Any) -> None:
-    """A crash may take back what was written last."""
-    connection.execute("SET synchronous_commit = off")
 
 
 def _begin_sqlite(connection: Connection) -> None:

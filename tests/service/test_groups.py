@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from threading import Barrier, Event, Lock
 
 import httpx
@@ -25,7 +26,7 @@ from service.gathering import Failed, Gathering
 from service.joint import LARGEST, JointVerification
 from service.storage import Write
 from tests.builders import NOW, NewDraw, World, financing_request, make_draw, make_overdraw
-from tests.service.harness import JSON, Desk, SignedByRole, refused
+from tests.service.harness import JSON, Desk, SignedByRole, refused, unchanged
 from tests.service.test_crashes import Broken, breaking, breaking_at_commit
 from zkcore import ledger
 from zkcore.errors import BatchRejected, EngineError
@@ -196,6 +197,19 @@ def test_a_group_that_breaks_anywhere_leaves_nothing_of_any_member(
         at += 1
     assert at >= 7
     assert [answer.status_code for answer in answers] == [201] * 3
+
+
+@pytest.mark.parametrize("unsaid", ["documents", "draws"])
+def test_a_plan_that_changes_what_its_request_did_not_say_is_not_written(
+    desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch, unsaid: str
+) -> None:
+    """Its head was not read: it might have moved, or be there already."""
+    paper = desk.register(500)[0]
+    storage = desk.verifier.storage
+    commit_all = storage.commit_all
+    monkeypatch.setattr(storage, "commit_all", lambda writes: commit_all([replace(write, **{unsaid: ()}) for write in writes]))
+    with unchanged(desk):
+        refused(desk.send_draws([make_draw(world, paper, 5)]), problems.INTERNAL)
 
 
 def test_a_group_whose_commit_fails_leaves_nothing_of_any_member(

@@ -71,9 +71,10 @@ def test_a_suite_has_512_vectors(suite: Suite, count: int) -> None:
         suite.prepare(count)
 
 
-def test_what_is_prepared_is_there(suite: Suite) -> None:
+def test_what_is_prepared_is_not_computed_later(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     suite.prepare(4)
-    assert suite.vectors(4)[0][3] is suite.vectors(4)[0][3]
+    monkeypatch.setattr(Suite, "_hash", lambda *arguments: pytest.fail("a vector is hashed when it is used"))
+    assert [len(vector) for vector in suite.vectors(4)] == [4, 4]
 
 
 def test_threads_share_a_suite(suite: Suite) -> None:

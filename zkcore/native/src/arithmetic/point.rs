@@ -13,7 +13,7 @@ use crate::{Code, Error, Result};
 pub const ELEMENT_SIZE: usize = 33;
 
 /// The field prime p, least significant limb first.
-const PRIME: [u64; 4] = [0xFFFF_FFFE_FFFF_FC2F, u64::MAX, u64::MAX, u64::MAX];
+pub(crate) const PRIME: [u64; 4] = [0xFFFF_FFFE_FFFF_FC2F, u64::MAX, u64::MAX, u64::MAX];
 
 /// A point of secp256k1: canonical affine coordinates as four little-endian 64-bit limbs. (0, 0) stands for the identity.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

@@ -248,18 +248,22 @@ impl Kernel for FieldCosts {
     }
 }
 
+/// Carry between limbs, and fold what stands above 2^256. A reduced element is below 2^256 then.
+#[inline(always)]
+pub(crate) fn carry(mut l: Limbs) -> Limbs {
+    let top = l[4] >> 48;
+    l[4] &= MASK_48;
+    l[0] += top * FOLD_256;
+    for i in 0..4 {
+        l[i + 1] += l[i] >> 52;
+        l[i] &= MASK_52;
+    }
+    l
+}
+
 /// The canonical form, below p, as four 64-bit limbs.
 pub fn canonical(limbs: Limbs) -> [u64; 4] {
-    let mut l = limbs;
-    for _ in 0..2 {
-        let top = l[4] >> 48;
-        l[4] &= MASK_48;
-        l[0] += top * FOLD_256;
-        for i in 0..4 {
-            l[i + 1] += l[i] >> 52;
-            l[i] &= MASK_52;
-        }
-    }
+    let mut l = carry(carry(limbs));
     // l < 2^256; l − p without branching on it: l + 2^256 − p overflows 2^256 exactly when l ≥ p.
     let mut m = l;
     m[0] += FOLD_256;

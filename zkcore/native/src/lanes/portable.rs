@@ -1,7 +1,7 @@
 //! One element at a time, with 64 × 64 → 128-bit products: for every processor.
 
-use super::{FOLD_256, Kernel, Lanes, Limbs, MASK_48, MASK_52, Mask, pack, unpack};
-use crate::arithmetic::Point;
+use super::{FOLD_256, Kernel, Lanes, Limbs, Mask, carry, pack, unpack};
+use crate::arithmetic::point::{PRIME, Point};
 
 /// The instructions that every processor has.
 #[derive(Clone, Copy, Debug)]
@@ -9,9 +9,6 @@ pub struct Portable;
 
 /// Four limbs of 64 bits, least significant first: any value below 2^256, which stands for what it is modulo p.
 type Words = [u64; 4];
-
-/// p.
-const PRIME: Words = [0xFFFF_FFFE_FFFF_FC2F, u64::MAX, u64::MAX, u64::MAX];
 
 /// a + b·c + carry, low and high.
 #[inline(always)]
@@ -125,15 +122,8 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
-    fn splat(self, mut limbs: Limbs) -> Words {
-        let top = limbs[4] >> 48;
-        limbs[4] &= MASK_48;
-        limbs[0] += top * FOLD_256;
-        for i in 0..4 {
-            limbs[i + 1] += limbs[i] >> 52;
-            limbs[i] &= MASK_52;
-        }
-        pack(limbs)
+    fn splat(self, limbs: Limbs) -> Words {
+        pack(carry(limbs))
     }
 
     // Products are long: having them everywhere takes a minute to compile, which builds for tests are spared.
