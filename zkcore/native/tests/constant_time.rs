@@ -5,8 +5,7 @@
 //! A t beyond the bound is measured again with fresh inputs: a leak stays, noise does not.
 //!
 //! `TRADEVEIL_TIMINGS=N` multiplies the measurements: without it gross leaks are seen, in a run of some minutes finer ones. With
-//! the feature `leaky`, which makes one product and one conversion branch on their secrets, the test demands that exactly these
-//! are seen.
+//! the feature `leaky`, which makes one product and one conversion branch on their secrets, the test demands that these are seen.
 
 mod common;
 
@@ -100,17 +99,20 @@ impl Leaks {
     fn look<I, O>(&mut self, name: &'static str, count: usize, make: impl Fn(bool, &mut Random) -> I, run: impl Fn(&I) -> O) {
         for attempt in 0..ATTEMPTS {
             let mut random = Random::new(attempt);
-            let mut times = Vec::with_capacity(count * self.factor);
-            for number in 0..WARM_UP + count * self.factor {
-                let fixed = random.coin();
-                let input = make(fixed, &mut random);
+            // All inputs are made before anything is measured: to make a fixed one takes less than to make a random one, and what
+            // that leaves in the caches would show.
+            let inputs: Vec<_> = (0..WARM_UP + count * self.factor)
+                .map(|_| {
+                    let fixed = random.coin();
+                    (fixed, make(fixed, &mut random))
+                })
+                .collect();
+            let times = inputs.iter().map(|(fixed, input)| {
                 let start = Instant::now();
-                black_box(run(black_box(&input)));
-                let time = start.elapsed().as_nanos() as f64;
-                if number >= WARM_UP {
-                    times.push((fixed, time));
-                }
-            }
+                black_box(run(black_box(input)));
+                (*fixed, start.elapsed().as_nanos() as f64)
+            });
+            let times: Vec<_> = times.skip(WARM_UP).collect();
             let t = statistic(&times);
             println!("{name}, {}, {} measurements: |t| = {t:.1}", CpuPath::current().name(), times.len());
             if t < BOUND {
@@ -151,12 +153,8 @@ fn leaking() -> Vec<&'static str> {
     leaks.look(
         "conversions",
         1500,
-        // A product that is the identity is that of an amount of 0. By itself, since it is short beside the product; and the same
-        // is done to make either input, since what the cache holds would show.
-        |fixed, random| {
-            let point = points[random.bytes(1)[0] as usize % points.len()];
-            if fixed { Point::IDENTITY } else { point }
-        },
+        // A product that is the identity is that of an amount of 0. By itself, since it is short beside the product.
+        |fixed, random| if fixed { Point::IDENTITY } else { points[random.bytes(1)[0] as usize % points.len()] },
         |point| (0..16).map(|_| black_box(point).to_projective_secret()).collect::<Vec<_>>(),
     );
     leaks.look(
@@ -186,11 +184,22 @@ fn leaking() -> Vec<&'static str> {
 }
 
 #[test]
-fn nothing_leaks_but_what_was_made_to() {
-    let expected: &[&str] = if cfg!(feature = "leaky") { &["conversions", "openings"] } else { &[] };
+#[cfg(not(feature = "leaky"))]
+fn nothing_leaks() {
     for path in CpuPath::available() {
         path.take();
-        assert_eq!(leaking(), expected, "{path:?}");
+        assert_eq!(leaking(), [""; 0], "{path:?}");
+    }
+}
+
+#[test]
+#[cfg(feature = "leaky")]
+fn what_was_made_to_leak_is_seen() {
+    for path in CpuPath::available() {
+        path.take();
+        let seen = leaking();
+        // Sums and commitments end in a conversion, so that they may be seen as well, where little hides it.
+        assert!(["conversions", "openings"].iter().all(|name| seen.contains(name)), "{path:?}: {seen:?}");
     }
 }
 
