@@ -5,7 +5,8 @@
 //! A t beyond the bound is measured again with fresh inputs: a leak stays, noise does not.
 //!
 //! `TRADEVEIL_TIMINGS=N` multiplies the measurements: without it gross leaks are seen, in a run of some minutes finer ones. With
-//! the feature `leaky`, which makes one product and one conversion branch on their secrets, the test demands that these are seen.
+//! the feature `leaky`, which makes one product and one conversion branch on their secrets, the test demands that these are seen,
+//! and nothing else but what ends in such a conversion.
 
 mod common;
 
@@ -197,9 +198,10 @@ fn nothing_leaks() {
 fn what_was_made_to_leak_is_seen() {
     for path in CpuPath::available() {
         path.take();
-        let seen = leaking();
+        let mut seen = leaking();
         // Sums and commitments end in a conversion, so that they may be seen as well, where little hides it.
-        assert!(["conversions", "openings"].iter().all(|name| seen.contains(name)), "{path:?}: {seen:?}");
+        seen.retain(|name| !["sums", "commitments"].contains(name));
+        assert_eq!(seen, ["conversions", "openings"], "{path:?}");
     }
 }
 
